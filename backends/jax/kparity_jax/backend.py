@@ -1,0 +1,142 @@
+"""JAX as a kparity backend: whatever device XLA compiles for, GPU, TPU or CPU."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kparity import Backend, Case, DeviceInfo, Support, Unavailable, cpu_name
+
+_WIDE = ("float64", "int64", "uint64")
+_KINDS = {"gpu": "gpu", "cuda": "gpu", "rocm": "gpu", "cpu": "cpu"}
+_PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin", "jax-rocm7-plugin", "jax-rocm60-plugin", "libtpu")
+
+
+class JaxBackend(Backend):
+    """One JAX device; an index counts the devices of JAX's default platform (a GPU or TPU where there is one).
+
+    64-bit types are exact: JAX's 64-bit mode is switched on around every transfer, compilation and call that involves
+    one, and nowhere else, so that the other kernels are the ones that a JAX user gets.
+    """
+
+    name: ClassVar[str] = "jax"
+    remedy: ClassVar[str] = "pip install 'kparity[jax]'"
+
+    def open(self, index: int = 0) -> DeviceInfo:
+        """Import JAX, with memory preallocation off unless the environment says otherwise, and claim a device.
+
+        Raises:
+            Unavailable: JAX is not installed, fails to start, or has no device `index`.
+        """
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # read once, when the client starts
+        try:
+            import jax.numpy  # a submodule: a folder called jax on the path is not JAX
+        except ImportError as error:
+            raise Unavailable("jax is not installed", self.remedy) from error
+        try:
+            devices = jax.devices()
+        except RuntimeError as error:
+            raise Unavailable(f"jax found no device ({error})", "check JAX_PLATFORMS and jax's plugins") from error
+        if not 0 <= index < len(devices):
+            raise Unavailable(f"jax has no device {index}: it sees {len(devices)} ({devices[0].platform})")
+        self._jax: Any = jax
+        self._device = devices[index]
+        on_cpu = self._device.platform == "cpu"
+        self.info = DeviceInfo(
+            backend=self.name,
+            name=cpu_name() if on_cpu else self._device.device_kind,
+            kind=_KINDS.get(self._device.platform, "accelerator"),  # type: ignore[arg-type]
+            index=index,
+            versions=_versions(on_cpu),
+            notes=_notes(on_cpu),
+        )
+        return self.info
+
+    def put(self, array: np.ndarray) -> Any:
+        """Copy to the device and wait for the copy: afterwards `array` may change without consequence.
+
+        On a CPU, `device_put` takes suitably aligned NumPy memory over as it is, even with `may_alias=False`, so it is
+        given a copy that nobody else holds.
+
+        Raises:
+            TypeError: JAX would have changed the dtype.
+        """
+        source = array.copy() if self._device.platform == "cpu" else array
+        with self._precision([array.dtype.name]):
+            result = self._jax.device_put(source, self._device).block_until_ready()
+        if result.dtype != array.dtype:
+            raise TypeError(f"jax turned {array.dtype} into {result.dtype}")
+        return result
+
+    def get(self, array: Any) -> np.ndarray:
+        """Copy a `jax.Array` into a fresh, writable NumPy array.
+
+        Raises:
+            TypeError: `array` is not a `jax.Array`.
+        """
+        if not isinstance(array, self._jax.Array):
+            raise TypeError(f"expected a jax.Array, got {type(array).__module__}.{type(array).__qualname__}")
+        return np.array(array)
+
+    def supports(self, case: Case, function: Callable[..., Any]) -> Support:
+        """As the base class; Pallas kernels are interpreted, hence emulated, where XLA has no compiler for them."""
+        support = super().supports(case, function)
+        pallas = function.__module__.startswith("kparity_jax.pallas")
+        if support.answer == "yes" and pallas and self._device.platform == "cpu":
+            return Support("emulated", "Pallas' interpreter on the CPU")
+        return support
+
+    def compile(self, function: Callable[..., Any], arguments: Sequence[Any], case: Case) -> Callable[..., Any]:
+        """Trace `function`, attributes bound as constants, and compile it for the arguments' shapes ahead of time.
+
+        Raises:
+            Exception: whatever tracing or XLA raises.
+        """
+        names = [info.dtype for info in (*case.inputs, *case.outputs)]
+        with self._precision(names):
+            bound = functools.partial(function, **case.attributes)
+            compiled = self._jax.jit(bound).lower(*arguments).compile()
+        if not set(names) & set(_WIDE):
+            return compiled  # type: ignore[no-any-return]
+
+        def run(*arrays: Any) -> Any:
+            with self._precision(names):
+                return compiled(*arrays)
+
+        return run
+
+    def wait(self, outputs: Sequence[Any]) -> None:
+        """Block until XLA has computed every output."""
+        self._jax.block_until_ready(outputs)
+
+    def _precision(self, names: Iterable[str]) -> contextlib.AbstractContextManager[Any]:
+        if set(names) & set(_WIDE):
+            return self._jax.enable_x64(True)  # type: ignore[no-any-return]
+        return contextlib.nullcontext()
+
+
+def _versions(on_cpu: bool) -> dict[str, str]:
+    versions = {}
+    for package in ("jax", "jaxlib", *(() if on_cpu else _PLUGINS)):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    if not on_cpu:
+        with contextlib.suppress(OSError):
+            driver = re.search(r"\b(\d+\.\d+(?:\.\d+)?)\b", Path("/proc/driver/nvidia/version").read_text())
+            if driver:
+                versions["driver"] = driver.group(1)
+    return versions
+
+
+def _notes(on_cpu: bool) -> tuple[str, ...]:
+    if on_cpu and any(Path(path).exists() for path in ("/dev/nvidia0", "/proc/driver/nvidia")):
+        return ("this machine has an NVIDIA GPU that jax does not see: pip install 'jax[cuda13]'",)
+    return ()

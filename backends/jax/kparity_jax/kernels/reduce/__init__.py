@@ -1,0 +1,1 @@
+"""JAX kernels of the category `reduce`."""

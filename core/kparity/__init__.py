@@ -1,0 +1,109 @@
+"""kparity: does this kernel compute the same thing, and how fast, on every accelerator I care about?
+
+The names below are the public interface; everything else may change without notice.
+"""
+
+from kparity.axes import Expression
+from kparity.backend import (
+    Backend,
+    DeviceInfo,
+    Implementation,
+    Support,
+    kernels_in,
+    load_python,
+)
+from kparity.case import ArrayInfo, Case
+from kparity.distributions import (
+    Distribution,
+    ascending,
+    integers,
+    normal,
+    one_hot,
+    permutation,
+    positive_definite,
+    probabilities,
+    uniform,
+)
+from kparity.errors import (
+    CandidateError,
+    KparityError,
+    NothingEvaluatedError,
+    PluginError,
+    SpecError,
+    Unavailable,
+    UnknownNameError,
+    Unsupported,
+    UsageError,
+    WorkerError,
+)
+from kparity.hookspecs import hookimpl
+from kparity.host import cpu_name
+from kparity.lanes import Options
+from kparity.plan import Selection
+from kparity.records import CheckResult, Evaluation, Measurement, RunInfo, Verdict
+from kparity.report import Reporter
+from kparity.session import Outcome, Run, Session, evaluate, run
+from kparity.spec import KernelSpec, Numerics, edge, kernel_spec, perf, tensor, typical
+from kparity.store import read_run
+from kparity.timing import TimingPolicy
+from kparity.verify import Check, Evidence, Problem
+from kparity.version import __version__
+
+__all__ = [
+    "ArrayInfo",
+    "Backend",
+    "CandidateError",
+    "Case",
+    "Check",
+    "CheckResult",
+    "DeviceInfo",
+    "Distribution",
+    "Evaluation",
+    "Evidence",
+    "Expression",
+    "Implementation",
+    "KernelSpec",
+    "KparityError",
+    "Measurement",
+    "NothingEvaluatedError",
+    "Numerics",
+    "Options",
+    "Outcome",
+    "PluginError",
+    "Problem",
+    "Reporter",
+    "Run",
+    "RunInfo",
+    "Selection",
+    "Session",
+    "SpecError",
+    "Support",
+    "TimingPolicy",
+    "Unavailable",
+    "UnknownNameError",
+    "Unsupported",
+    "UsageError",
+    "Verdict",
+    "WorkerError",
+    "__version__",
+    "ascending",
+    "cpu_name",
+    "edge",
+    "evaluate",
+    "hookimpl",
+    "integers",
+    "kernel_spec",
+    "kernels_in",
+    "load_python",
+    "normal",
+    "one_hot",
+    "perf",
+    "permutation",
+    "positive_definite",
+    "probabilities",
+    "read_run",
+    "run",
+    "tensor",
+    "typical",
+    "uniform",
+]

@@ -1,0 +1,233 @@
+"""The backend contract: what a plugin implements to bring an accelerator.
+
+Only `name`, `open`, `put` and `get` have to be written. NumPy arrays are the only currency between core and backends;
+what a backend puts on its device is opaque to everybody else.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+
+from kparity import dtypes
+from kparity.case import Case
+from kparity.errors import CandidateError
+
+DeviceArray = Any
+"""An array on a device; only its backend looks inside."""
+
+Function = Callable[..., Any]
+"""A realization: device arrays in (positional, in signature order), attributes as keywords, a device array or a tuple
+of them out."""
+
+Executable = Callable[..., Any]
+"""What `Backend.compile` returns: takes the device arrays only."""
+
+Kind = Literal["gpu", "cpu", "accelerator", "interpreter"]
+
+
+class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The capability report of one opened device.
+
+    Attributes:
+        backend: the backend's name.
+        name: of the hardware, as people know it, e.g. `NVIDIA H100 80GB HBM3`.
+        kind: times taken on an `interpreter` are never ranked.
+        index: which device of its kind, from 0.
+        uuid: identity of the piece of hardware, where it has one.
+        dtypes: dtype names that kernels may use on it.
+        versions: of the frameworks and drivers in use, by name.
+        capabilities: optional abilities, by name.
+        notes: what a user should know, e.g. that numbers come from an emulation.
+    """
+
+    backend: str
+    name: str
+    kind: Kind
+    index: int = 0
+    uuid: str = ""
+    dtypes: tuple[str, ...] = dtypes.NAMES
+    versions: dict[str, str] = {}
+    capabilities: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Short name for tables: the hardware's name, with the index where it is not the first."""
+        return self.name if self.index == 0 else f"{self.name} #{self.index}"
+
+
+class Support(msgspec.Struct, frozen=True):
+    """Whether a device can run a case: `yes`, `emulated` (right but not at the hardware's speed), or `no`."""
+
+    answer: Literal["yes", "emulated", "no"] = "yes"
+    reason: str = ""
+
+
+class Backend(ABC):
+    """One way to run kernels. Instances are unopened until `open`; nothing heavy is imported before that.
+
+    Attributes:
+        name: unique in the catalogue.
+        remedy: what to install where the framework is missing.
+        realizes_references: True where `compile` also accepts a `KernelSpec`, so that every task's reference counts as
+            an implementation of this backend.
+        source_suffix: file ending of a candidate's source text.
+    """
+
+    name: ClassVar[str]
+    remedy: ClassVar[str] = ""
+    realizes_references: ClassVar[bool] = False
+    source_suffix: ClassVar[str] = ".py"
+    info: DeviceInfo
+
+    @abstractmethod
+    def open(self, index: int = 0) -> DeviceInfo:
+        """Import the framework, claim device `index` and report it.
+
+        Raises:
+            Unavailable: with the reason and the remedy.
+        """
+
+    @abstractmethod
+    def put(self, array: np.ndarray) -> DeviceArray:
+        """Copy a C-contiguous array to the device: same dtype, same shape, never an alias of host memory."""
+
+    @abstractmethod
+    def get(self, array: DeviceArray) -> np.ndarray:
+        """Copy a device array back: same dtype, same shape.
+
+        Raises:
+            TypeError: `array` is not one of this backend's device arrays.
+        """
+
+    def supports(self, case: Case, function: Function) -> Support:
+        """Whether `function` can run `case` on the opened device; by default: when that has all of the case's dtypes.
+
+        What is `emulated` is verified but never timed.
+        """
+        for array in (*case.inputs, *case.outputs):
+            if array.dtype not in self.info.dtypes:
+                return Support("no", f"{self.info.name} has no {array.dtype}")
+        return Support()
+
+    def compile(self, function: Function, arguments: Sequence[DeviceArray], case: Case) -> Executable:
+        """Prepare `function` for arguments like these; by default only binds the case's attributes.
+
+        Raises:
+            Exception: whatever the framework's compiler raises; it becomes an `error` of that implementation.
+        """
+        return functools.partial(function, **case.attributes) if case.attributes else function
+
+    def load(self, source: str, entry_point: str) -> Function:
+        """Turn a candidate's source text into a function.
+
+        Raises:
+            CandidateError: with the line, where the source does not compile or lacks the entry point.
+        """
+        return load_python(source, entry_point)
+
+    def wait(self, outputs: Sequence[DeviceArray]) -> None:
+        """Block until the outputs are computed; by default device work is synchronous and this returns at once."""
+        return
+
+
+class Implementation(msgspec.Struct, frozen=True):
+    """A realization of one task on one backend; `(task, backend, name)` is unique.
+
+    Attributes:
+        target: `"package.module:attribute"`, imported only where it runs.
+        owner: the distribution that registered it; filled in by the catalogue.
+    """
+
+    task: str
+    backend: str
+    target: str
+    name: str
+    owner: str = ""
+
+    @property
+    def label(self) -> str:
+        """`backend` or, where the name says more, `backend:name`."""
+        return self.backend if self.name == self.backend else f"{self.backend}:{self.name}"
+
+
+def resolve(target: str) -> Any:
+    """Import `"package.module:attribute"`.
+
+    Raises:
+        ImportError, AttributeError: as Python raises them.
+    """
+    module, _, attribute = target.partition(":")
+    return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+
+
+def load_python(source: str, entry_point: str, filename: str = "<candidate>") -> Function:
+    """Execute Python source text in a fresh module namespace and return its function `entry_point`.
+
+    The text is registered with `linecache`, since decorators such as `triton.jit` read their function's source.
+
+    Raises:
+        CandidateError: a syntax error, an exception while the module runs, or no callable of that name.
+    """
+    import linecache
+    import sys
+    import types
+
+    try:
+        code = compile(source, filename, "exec")
+    except SyntaxError as error:
+        raise CandidateError(f"syntax error: {error.msg}", error.lineno) from error
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    module = types.ModuleType("kparity_candidate")
+    module.__file__ = filename
+    sys.modules[module.__name__] = module
+    try:
+        exec(code, module.__dict__)
+    except Exception as error:
+        raise CandidateError(f"{type(error).__name__}: {error}", _line_in(error, filename)) from error
+    function = getattr(module, entry_point, None)
+    if not callable(function):
+        defined = [name for name, value in vars(module).items() if inspect.isfunction(value)]
+        raise CandidateError(f"defines no function {entry_point!r}; it defines {defined or 'no function'}")
+    return function  # type: ignore[no-any-return]
+
+
+def _line_in(error: BaseException, filename: str) -> int | None:
+    line = None
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == filename:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def kernels_in(package: str, folder: str, backend: str, name: str) -> list[Implementation]:
+    """The implementations of a plugin that keeps one file for each task, found by listing, not by importing.
+
+    Args:
+        package: dotted name of the package that holds the kernels, e.g. `"kparity_triton.kernels"`.
+        folder: its path; holds `<category>/<task>.py`, each defining a function called `<task>`.
+        backend: name of the backend that they are for.
+        name: name of each implementation.
+    """
+    from pathlib import Path
+
+    return [
+        Implementation(
+            task=f"{path.parent.name}/{path.stem}",
+            backend=backend,
+            target=f"{package}.{path.parent.name}.{path.stem}:{path.stem}",
+            name=name,
+        )
+        for path in sorted(Path(folder).glob("*/*.py"))
+        if not path.stem.startswith("_")
+    ]

@@ -1,0 +1,179 @@
+"""How far an output may lie from the oracle: the bound per element that follows from the numerics contract.
+
+    |y - y*|  <=  0.51 ulp(y*)  +  C * s
+
+`s` is the error that honest evaluations of this very task make on these very inputs: the reference and its honest
+variants run in float32, once with NumPy's pairwise sums, once with every sum done sequentially, and again on inputs
+perturbed by one unit of the compute precision (and of whatever else the contract lets one round to), which
+shows how a rounding is amplified and what other luck it could have had. The largest of them counts, smoothed over
+neighbours, so that an element that came out exact by luck does not get a bound of zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kparity import dtypes
+from kparity.case import Case
+from kparity.inputs import Arrays, stream
+from kparity.oracle import evaluate_reference
+from kparity.spec import KernelSpec
+
+MARGIN = 8.0
+"""C: how many times the honest error is allowed."""
+
+ROUNDING = 0.51
+"""Ulps of the output dtype allowed for the final rounding."""
+
+_TF32_EPS = 2.0**-10
+_WINDOW = 129
+
+
+@dataclass(frozen=True)
+class HonestError:
+    """The largest error, per element, that the honest evaluations made so far.
+
+    Attributes:
+        errors: one float64 array for each output, in its shape.
+        draws: perturbed evaluations that went into them.
+    """
+
+    errors: Arrays
+    draws: int
+
+    @classmethod
+    def estimate(cls, spec: KernelSpec, case: Case, inputs: Arrays, oracle: Arrays) -> HonestError:
+        """Evaluate the ensemble on these inputs: more members where the case is small."""
+        start = cls(tuple(np.zeros(info.shape) for info in case.outputs), 0)
+        draws = 16 if case.elements < 1 << 14 else 4 if case.elements < 1 << 22 else 1
+        return start._with(_unperturbed(spec, case, inputs), oracle).more(spec, case, inputs, oracle, draws)
+
+    def more(self, spec: KernelSpec, case: Case, inputs: Arrays, oracle: Arrays, draws: int) -> HonestError:
+        """The same after further perturbed evaluations. It never shrinks: a larger ensemble knows the error better."""
+        members = _perturbed(spec, case, inputs, range(self.draws, self.draws + draws))
+        return replace(self._with(members, oracle), draws=self.draws + draws)
+
+    def bounds(self, case: Case, oracle: Arrays) -> Arrays:
+        """How far each element may lie from the oracle; zero, hence exact, for integer outputs."""
+        bounds = []
+        for error, truth, info in zip(self.errors, oracle, case.outputs, strict=True):
+            if dtypes.is_float(info.dtype):
+                rounding = ROUNDING * dtypes.spacing(truth, info.dtype)
+                bounds.append(rounding + MARGIN * _smooth(error, np.abs(truth)))
+            else:
+                bounds.append(np.zeros(info.shape))
+        return tuple(bounds)
+
+    def _with(self, members: Iterable[Arrays], oracle: Arrays) -> HonestError:
+        errors = [error.copy() for error in self.errors]
+        for member in members:
+            for error, value, truth in zip(errors, member, oracle, strict=True):
+                with np.errstate(invalid="ignore"):
+                    difference = np.abs(np.asarray(value, dtype=np.float64) - truth)
+                np.fmax(error, np.where(np.isfinite(difference), difference, 0.0), out=error)
+        return replace(self, errors=tuple(errors))
+
+
+def _unperturbed(spec: KernelSpec, case: Case, inputs: Arrays) -> Iterator[Arrays]:
+    """Every formulation in the compute precision, and the reference with sequential sums where that is affordable."""
+    precision = spec.numerics.accumulate
+    for formulation in (spec.reference, *spec.variants):
+        yield evaluate_reference(spec, case, inputs, precision, formulation)
+    if _affordable(case):
+        sequential = tuple(
+            array.astype(precision).view(Sequential) if dtypes.is_float(info.dtype) else array
+            for array, info in zip(inputs, case.inputs, strict=True)
+        )
+        yield evaluate_reference(spec, case, sequential, precision)
+
+
+def _perturbed(spec: KernelSpec, case: Case, inputs: Arrays, draws: Iterable[int]) -> Iterator[Arrays]:
+    """Every formulation on perturbed inputs, once for each draw and each rounding that the contract allows."""
+    contract = spec.numerics
+    units = [float(np.finfo(contract.accumulate).eps)]
+    if contract.storage_intermediates:
+        storage = [info.dtype for info in case.inputs if dtypes.is_float(info.dtype)]
+        units.append(max(float(dtypes.finfo(name).eps) for name in storage))
+    if contract.tf32:
+        units.append(_TF32_EPS)
+    for draw in draws:
+        for unit in units if _affordable(case) else [max(units)]:
+            moved = _perturb(case, inputs, unit, draw)
+            for formulation in (spec.reference, *spec.variants):
+                yield evaluate_reference(spec, case, moved, contract.accumulate, formulation)
+
+
+def _affordable(case: Case) -> bool:
+    return (case.flops or 0) < 1 << 32
+
+
+def _perturb(case: Case, inputs: Arrays, unit: float, draw: int) -> Arrays:
+    """Move every floating-point input, in float64, by up to one `unit` of its magnitude either way, at random."""
+    moved = []
+    for array, info in zip(inputs, case.inputs, strict=True):
+        if not dtypes.is_float(info.dtype):
+            moved.append(array)
+            continue
+        rng = stream(draw, "perturb", case.task, info.name)
+        wide = array.astype(np.float64)
+        wide *= 1 + (2 * rng.random(array.shape, dtype=np.float32) - 1) * np.float64(unit)
+        moved.append(wide)
+    return tuple(moved)
+
+
+def _smooth(error: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+    """The smaller of two local means over neighbours in memory order: of the error, and of the relative error.
+
+    Root mean squares over a window along the last axes; the window reaches over rows where rows are short.
+    """
+    from scipy.ndimage import uniform_filter1d
+
+    flat, size = error.ravel(), np.where(np.isfinite(magnitude), magnitude, 0.0).ravel()
+    if flat.size == 0:
+        return error
+    window = min(_WINDOW, flat.size)
+
+    def local(values: np.ndarray) -> np.ndarray:
+        mean = uniform_filter1d(values * values, window, mode="nearest")
+        return np.asarray(np.sqrt(np.maximum(mean, 0.0)))
+
+    absolute = local(flat)
+    relative = np.divide(flat, size, out=np.zeros_like(flat), where=size > 0)
+    smoothed = np.where(size > 0, np.minimum(absolute, local(relative) * size), absolute)
+    return np.asarray(np.maximum(smoothed, flat)).reshape(error.shape)
+
+
+class Sequential(np.ndarray):
+    """An array whose sums are carried out one element after the other, as a naive kernel would."""
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
+        plain = [np.asarray(value) if isinstance(value, Sequential) else value for value in inputs]
+        if ufunc is np.add and method == "reduce" and np.ndim(plain[0]) and keywords.get("initial") is None:
+            result = _add_sequentially(plain[0], keywords.get("axis", 0), bool(keywords.get("keepdims", False)))
+            if out is not None:
+                np.asarray(out[0])[...] = result
+                result = out[0]
+        else:
+            if out is not None:
+                keywords["out"] = tuple(np.asarray(array) for array in out)
+            result = getattr(ufunc, method)(*plain, **keywords)
+        return _wrap(result)
+
+
+def _add_sequentially(array: np.ndarray, axis: Any, keepdims: bool) -> np.ndarray:
+    axes = range(array.ndim) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    for one in axes:
+        if array.shape[one] == 0:
+            return np.asarray(np.sum(array, axis=tuple(axes), keepdims=keepdims))
+        array = np.take(np.add.accumulate(array, axis=one), [-1], axis=one)
+    return array if keepdims else np.squeeze(array, axis=tuple(axes))
+
+
+def _wrap(result: Any) -> Any:
+    if isinstance(result, tuple):
+        return tuple(_wrap(one) for one in result)
+    return np.asarray(result).view(Sequential) if isinstance(result, np.ndarray | np.generic) else result

@@ -1,0 +1,77 @@
+"""A case: one concrete binding of a task's axes, dtypes and attributes. Plain data, free of any framework.
+
+It is all that a backend, a worker process or a record needs to know of a task: what goes in, what comes out, and how
+much work that is. It holds neither the reference nor the seed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import msgspec
+
+from kparity import dtypes
+
+Role = Literal["edge", "typical", "perf"]
+ROLES: tuple[Role, ...] = ("edge", "typical", "perf")
+AttributeValue = bool | int | float | str
+
+
+class ArrayInfo(msgspec.Struct, frozen=True):
+    """Name, shape and dtype of one input or output."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the contiguous array."""
+        return self.size * dtypes.dtype(self.dtype).itemsize
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One concrete problem.
+
+    Attributes:
+        task: the spec's name.
+        key: identity within the task, e.g. `rows=3,cols=1023,T=float16`; attributes where they differ from the default.
+        role: `edge`, `typical` or `perf`.
+        axes: lengths by axis name.
+        dtypes: dtype names by dtype variable.
+        attributes: every attribute's value, defaults included.
+        inputs, outputs: in the order of the signature.
+        flops: arithmetic operations, from the spec's formula; None where it gives none.
+        bytes: compulsory traffic: every input read once and every output written once, unless the spec overrides it.
+    """
+
+    task: str
+    key: str
+    role: Role
+    axes: dict[str, int]
+    dtypes: dict[str, str]
+    attributes: dict[str, AttributeValue]
+    inputs: tuple[ArrayInfo, ...]
+    outputs: tuple[ArrayInfo, ...]
+    flops: int | None
+    bytes: int
+
+    @property
+    def elements(self) -> int:
+        """Elements of all inputs and outputs together: a measure of size that needs no hardware."""
+        return sum(array.size for array in (*self.inputs, *self.outputs))
+
+    def describe(self) -> str:
+        """The arrays in one line, e.g. `x float16[3, 1023] -> y float16[3, 1023]`."""
+        left = ", ".join(f"{array.name} {array}" for array in self.inputs)
+        right = ", ".join(f"{array.name} {array}" for array in self.outputs)
+        return f"{left} -> {right}"

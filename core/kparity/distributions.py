@@ -1,0 +1,129 @@
+"""What the inputs of a kernel look like: never all ones or zeros, so that a skipped step shows.
+
+Every distribution draws from a counter-based generator that the caller keys; see `kparity.inputs`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kparity.axes import Expression
+
+Bound = int | float | str
+"""A number, or an axis expression such as `"vocab"`."""
+
+
+class Distribution(ABC):
+    """How one input is drawn."""
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
+        """Draw an array of `shape`; the caller rounds it to the input's dtype.
+
+        Args:
+            rng: keyed by (seed, task, case, input name).
+            shape: of the input, as the case binds it.
+            values: the case's axes and attributes, for bounds that are axis expressions.
+        """
+
+
+def _resolve(bound: Bound, values: Mapping[str, Any]) -> float:
+    return float(Expression(bound).evaluate(values) if isinstance(bound, str) else bound)
+
+
+@dataclass(frozen=True)
+class normal(Distribution):  # noqa: N801 - reads as a verb in specs
+    """Normal with the given mean and standard deviation (a number or an axis expression)."""
+
+    mean: Bound = 0.0
+    std: Bound = 1.0
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
+        drawn = rng.standard_normal(shape, dtype=np.float32)
+        mean, std = _resolve(self.mean, values), _resolve(self.std, values)
+        if std != 1.0:
+            drawn *= np.float32(std)
+        if mean != 0.0:
+            drawn += np.float32(mean)
+        return drawn
+
+
+@dataclass(frozen=True)
+class uniform(Distribution):  # noqa: N801
+    """Uniform on [low, high)."""
+
+    low: Bound = 0.0
+    high: Bound = 1.0
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
+        low, high = _resolve(self.low, values), _resolve(self.high, values)
+        return rng.random(shape, dtype=np.float32) * np.float32(high - low) + np.float32(low)
+
+
+@dataclass(frozen=True)
+class integers(Distribution):  # noqa: N801
+    """Uniform integers in [low, high); with `special`, a fraction of them is replaced by that value.
+
+    `integers(0, "vocab")` draws indices below an axis; `special` is for sentinels such as an ignore index.
+    """
+
+    low: Bound = 0
+    high: Bound = 100
+    special: int | None = None
+    fraction: float = 0.1
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
+        drawn = rng.integers(int(_resolve(self.low, values)), int(_resolve(self.high, values)), shape, dtype=np.int64)
+        if self.special is not None:
+            drawn[rng.random(shape) < self.fraction] = self.special
+        return drawn
+
+
+@dataclass(frozen=True)
+class permutation(Distribution):  # noqa: N801
+    """Each row (last axis) is a random permutation of 0 .. n-1."""
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
+        rows = np.broadcast_to(np.arange(shape[-1]), shape).copy()
+        return rng.permuted(rows, axis=-1)
+
+
+@dataclass(frozen=True)
+class ascending(Distribution):  # noqa: N801
+    """Normal draws, sorted along the last axis."""
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
+        return np.sort(rng.standard_normal(shape, dtype=np.float32), axis=-1)
+
+
+@dataclass(frozen=True)
+class one_hot(Distribution):  # noqa: N801
+    """Each row (last axis) is zero but for a single one at a random place."""
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
+        place = rng.integers(0, max(shape[-1], 1), shape[:-1])
+        return np.asarray(np.arange(shape[-1]) == place[..., None], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class probabilities(Distribution):  # noqa: N801
+    """Each row (last axis) is positive and sums to one (up to rounding)."""
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
+        drawn = rng.standard_exponential(shape, dtype=np.float32)
+        return np.asarray(drawn / np.sum(drawn, axis=-1, keepdims=True, dtype=np.float64), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class positive_definite(Distribution):  # noqa: N801
+    """Symmetric positive definite matrices in the last two axes: A A^T / n + I."""
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
+        factor = rng.standard_normal(shape, dtype=np.float64)
+        size = shape[-1]
+        return factor @ np.swapaxes(factor, -1, -2) / max(size, 1) + np.eye(size)

@@ -1,0 +1,25 @@
+"""What machine this is."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+from kparity.records import HostInfo
+
+
+def host_info() -> HostInfo:
+    """This machine."""
+    return HostInfo(platform.platform(), cpu_name(), os.cpu_count() or 1, platform.python_version())
+
+
+def cpu_name() -> str:
+    """The processor's name as people know it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,58 @@
+"""Seeded inputs: the same (seed, task, case, input name) gives the same bytes on every machine.
+
+Counter-based: each input has its own Philox-4x64 stream, keyed by a hash, so that no input depends on how many others
+were drawn before it. The digest of the bytes is recorded, so that a machine where they came out otherwise shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kparity import dtypes
+from kparity.errors import SpecError
+
+if TYPE_CHECKING:
+    from kparity.case import Case
+    from kparity.spec import KernelSpec
+
+Arrays = tuple[np.ndarray, ...]
+
+
+def stream(seed: int, *labels: str) -> np.random.Generator:
+    """A generator keyed by the seed and the labels; streams with different labels are independent."""
+    text = "\0".join((str(seed), *labels))
+    key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def generate(spec: KernelSpec, case: Case, seed: int) -> Arrays:
+    """Draw every input of `case`, C-contiguous and read-only, in the order of the signature.
+
+    Raises:
+        SpecError: a distribution gave another shape than the case declares.
+    """
+    values = {**case.axes, **case.attributes}
+    drawn = []
+    for info in case.inputs:
+        distribution = spec.inputs[info.name].distribution
+        assert distribution is not None  # the decorator fills a default in
+        sample = distribution.sample(stream(seed, case.task, case.key, info.name), info.shape, values)
+        if np.shape(sample) != info.shape:
+            raise SpecError(f"spec {spec.name!r}: {distribution} gave shape {np.shape(sample)}, expected {info.shape}")
+        array = np.ascontiguousarray(sample, dtype=dtypes.dtype(info.dtype)).reshape(info.shape)
+        array.flags.writeable = False
+        drawn.append(array)
+    return tuple(drawn)
+
+
+def digest(arrays: Iterable[np.ndarray]) -> str:
+    """Content digest of the arrays: 16 hexadecimal digits over dtypes, shapes and bytes."""
+    state = hashlib.blake2b(digest_size=8)
+    for array in arrays:
+        state.update(f"{array.dtype.name}{array.shape}".encode())
+        state.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
+    return state.hexdigest()

@@ -1,0 +1,114 @@
+"""Planning: which cases of which tasks are evaluated, for which implementations."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from kparity.backend import DeviceInfo, Implementation
+from kparity.case import Case, Role
+from kparity.catalogue import Catalogue, check_dtypes, check_roles
+from kparity.errors import NothingEvaluatedError, UnknownNameError, UsageError
+from kparity.spec import KernelSpec
+
+Coverage = Literal["full", "quick"]
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user asked for; empty means everything.
+
+    Attributes:
+        tasks, backends: globs over names.
+        implementations: globs over labels (`torch:compile`, `triton`).
+        dtypes: keep cases whose dtype variables are all bound to one of these.
+        roles: keep these roles; by default edge and typical, and perf on hardware that is fast enough for it.
+        cases: globs over case keys.
+        coverage: `quick` takes each case in one dtype, in turn, and each task's first typical case in all of them.
+    """
+
+    tasks: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+    implementations: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    coverage: Coverage = "full"
+
+
+class Lineup(NamedTuple):
+    """The implementations of one backend that share a name, hence a worker."""
+
+    backend: str
+    name: str
+    implementations: tuple[Implementation, ...]
+
+
+def lineups(catalogue: Catalogue, selection: Selection) -> list[Lineup]:
+    """The selected implementations, grouped by backend and name.
+
+    Raises:
+        UnknownNameError: a glob or name matches nothing.
+        NothingEvaluatedError: no selected backend implements any selected task.
+    """
+    tasks = [spec.name for spec in catalogue.select_tasks(selection.tasks)]
+    backends = catalogue.select_backends(selection.backends)
+    found: dict[tuple[str, str], list[Implementation]] = {}
+    labels: set[str] = set()
+    for backend in backends:
+        for task in tasks:
+            for one in catalogue.implementations(task, backend):
+                labels.add(one.label)
+                if _matches(one.label, selection.implementations):
+                    found.setdefault((one.backend, one.name), []).append(one)
+    for pattern in selection.implementations:
+        if not any(fnmatch.fnmatchcase(label, pattern) for label in labels):
+            raise UnknownNameError("implementation", pattern, labels)
+    if not found:
+        raise NothingEvaluatedError(
+            f"nothing to evaluate: none of {backends or 'no backend'} implements any of {tasks or 'no task'}"
+        )
+    return [Lineup(backend, name, tuple(ones)) for (backend, name), ones in found.items()]
+
+
+def select_cases(spec: KernelSpec, selection: Selection) -> list[Case]:
+    """The cases of one task that the selection keeps, the role default aside.
+
+    Raises:
+        UnknownNameError: an unknown dtype or role.
+        UsageError: an unknown coverage.
+    """
+    roles: Sequence[Role] = check_roles(selection.roles) or ("edge", "typical", "perf")
+    dtypes = check_dtypes(selection.dtypes) or None
+    if selection.coverage not in ("full", "quick"):
+        raise UsageError(f"unknown coverage {selection.coverage!r}; expected 'full' or 'quick'")
+    cases = [case for case in spec.cases(roles=roles, dtypes=dtypes) if _matches(case.key, selection.cases)]
+    return _thin_out(cases) if selection.coverage == "quick" else cases
+
+
+def runs_by_default(case: Case, device: DeviceInfo) -> bool:
+    """Whether a case is run where the user named no role: perf cases need hardware."""
+    return case.role != "perf" or device.kind in ("gpu", "accelerator")
+
+
+def _thin_out(cases: Iterable[Case]) -> list[Case]:
+    """Each problem in one of its dtypes, taken in turn; the first typical problem in every dtype."""
+    problems: dict[str, list[Case]] = {}
+    for case in cases:
+        problems.setdefault(f"{case.role} {case.axes} {case.attributes}", []).append(case)
+    kept: list[Case] = []
+    seen_typical = False
+    for turn, variants in enumerate(problems.values()):
+        if variants[0].role == "typical" and not seen_typical:
+            seen_typical = True
+            kept.extend(variants)
+        else:
+            kept.append(variants[turn % len(variants)])
+    return kept
+
+
+def _matches(text: str, patterns: Iterable[str]) -> bool:
+    wanted = list(patterns)
+    return not wanted or any(fnmatch.fnmatchcase(text, pattern) for pattern in wanted)

@@ -1,0 +1,209 @@
+"""What kparity writes down: frozen structs with a schema version. Combinations that make no sense cannot be built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from kparity.backend import DeviceInfo
+from kparity.case import Case
+from kparity.errors import UsageError
+
+SCHEMA_VERSION = 1
+
+Status = Literal["passed", "failed", "error", "unsupported", "inconclusive"]
+STATUSES: tuple[Status, ...] = ("passed", "failed", "error", "unsupported", "inconclusive")
+Measurand = Literal["device", "end_to_end", "dispatch"]
+Isolation = Literal["inline", "process"]
+
+
+class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One examination of an output: what was looked at, how it came out, and the numbers behind it."""
+
+    name: str
+    status: Literal["passed", "failed", "inconclusive"]
+    message: str = ""
+    details: dict[str, float | int | str] = {}
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The conjunction of all checks. Build it with `of_checks`, `of_error` or `unsupported`."""
+
+    status: Status
+    checks: tuple[CheckResult, ...] = ()
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        outcomes = {check.status for check in self.checks}
+        if self.status == "passed" and outcomes != {"passed"}:
+            raise UsageError("a passed verdict needs at least one check, and all of them passed")
+        if self.status == "failed" and "failed" not in outcomes:
+            raise UsageError("a failed verdict needs a failed check")
+        if self.status in ("error", "unsupported", "inconclusive") and not self.message:
+            raise UsageError(f"a verdict that is {self.status!r} needs a message that says why")
+
+    @classmethod
+    def of_checks(cls, checks: Iterable[CheckResult]) -> Verdict:
+        """`failed` if any check failed, else `inconclusive` if any could not tell, else `passed`."""
+        done = tuple(checks)
+        for status in ("failed", "inconclusive"):
+            first = next((check for check in done if check.status == status), None)
+            if first is not None:
+                return cls(status, done, f"{first.name}: {first.message}")
+        return cls("passed", done) if done else cls("inconclusive", done, "no check examined the output")
+
+    @classmethod
+    def of_error(cls, message: str) -> Verdict:
+        """The implementation could not be loaded, compiled or run."""
+        return cls("error", (), message or "no message")
+
+    @classmethod
+    def unsupported(cls, reason: str) -> Verdict:
+        """The device cannot run this case."""
+        return cls("unsupported", (), reason)
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """Times of one measurand, as sampled.
+
+    Attributes:
+        measurand: what the time means; unlike measurands are never compared.
+        clock: the clock's name.
+        resolution_s: its measured resolution in seconds.
+        samples_s: seconds for one call, raw, in the order taken.
+        warmup: calls made before the first sample.
+    """
+
+    measurand: Measurand
+    clock: str
+    resolution_s: float
+    samples_s: tuple[float, ...]
+    warmup: int
+
+    def __post_init__(self) -> None:
+        if not self.samples_s or min(self.samples_s) <= 0:
+            raise UsageError("a measurement needs samples, each longer than zero")
+
+    @property
+    def median_s(self) -> float:
+        """Median of the samples."""
+        return quantile(self.samples_s, 0.5)
+
+    @property
+    def spread(self) -> float:
+        """Interquartile range over the median: 0.02 means that the middle half of the samples lies within 2 %."""
+        return (quantile(self.samples_s, 0.75) - quantile(self.samples_s, 0.25)) / self.median_s
+
+
+def quantile(values: Iterable[float], q: float) -> float:
+    """Linear-interpolation quantile (type 7 of Hyndman and Fan, 1996) of at least one value."""
+    ordered = sorted(values)
+    place = q * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+class ImplementationInfo(msgspec.Struct, frozen=True):
+    """Whose realization was evaluated: `target` for a registered one, `source_digest` for a candidate."""
+
+    backend: str
+    name: str
+    owner: str = ""
+    target: str = ""
+    source_digest: str = ""
+
+    @property
+    def label(self) -> str:
+        """`backend` or, where the name says more, `backend:name`."""
+        return self.backend if self.name == self.backend else f"{self.backend}:{self.name}"
+
+
+class DeviceRef(msgspec.Struct, frozen=True):
+    """Which device an evaluation ran on; the full `DeviceInfo` stands in the run's `run.json`."""
+
+    name: str
+    kind: str
+    index: int = 0
+    uuid: str = ""
+
+    @classmethod
+    def of(cls, info: DeviceInfo) -> DeviceRef:
+        """The part of a capability report that identifies the device."""
+        return cls(info.name, info.kind, info.index, info.uuid)
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of one (implementation, case, device).
+
+    Attributes:
+        compile_s: seconds spent in `Backend.compile` and in the first call; None where that was not reached.
+        emulated: it ran, but not at the hardware's speed (an interpreter, a CPU in place of a GPU): never timed.
+        inputs_digest: digest of the input bytes, the same on every machine for the same seed.
+        output: what the worker printed, its last few kilobytes; shown, never parsed.
+    """
+
+    task: str
+    case: Case
+    implementation: ImplementationInfo
+    device: DeviceRef | None
+    verdict: Verdict
+    measurements: tuple[Measurement, ...] = ()
+    compile_s: float | None = None
+    emulated: bool = False
+    seed: int = 0
+    inputs_digest: str = ""
+    isolation: Isolation = "process"
+    started_at: str = ""
+    duration_s: float = 0.0
+    output: str = ""
+    schema: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if self.measurements and self.verdict.status != "passed":
+            raise UsageError(f"an evaluation that is {self.verdict.status!r} cannot carry times")
+        if self.measurements and self.emulated:
+            raise UsageError("an emulated evaluation cannot carry times")
+        if len({measurement.measurand for measurement in self.measurements}) != len(self.measurements):
+            raise UsageError("an evaluation carries each measurand once")
+
+    @property
+    def status(self) -> Status:
+        """The verdict's status."""
+        return self.verdict.status
+
+    def time(self, measurand: Measurand) -> Measurement | None:
+        """The measurement of that measurand, if it was taken."""
+        return next((m for m in self.measurements if m.measurand == measurand), None)
+
+
+class HostInfo(msgspec.Struct, frozen=True):
+    """The machine: operating system, processor and Python."""
+
+    system: str
+    cpu: str
+    cores: int
+    python: str
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in `run.json`: the environment that the run's evaluations were taken in.
+
+    Attributes:
+        devices: one report for each backend that could be opened.
+        unavailable: reason and remedy for each backend that could not.
+        plugins: version of each distribution that registered something.
+        options: the selection and the defaults that were in force.
+    """
+
+    kparity: str
+    started_at: str
+    seed: int
+    host: HostInfo
+    devices: tuple[DeviceInfo, ...]
+    unavailable: dict[str, str]
+    plugins: dict[str, str]
+    options: dict[str, str | int | float | bool | list[str] | None]
+    schema: int = SCHEMA_VERSION

@@ -1,0 +1,152 @@
+"""The engine: drives one opened backend through one implementation after another. It runs in the worker or inline.
+
+It holds neither oracle, seed nor verdict: inputs come in, outputs and raw times go out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from kparity.backend import Backend, DeviceInfo, Executable, Function, Support, resolve
+from kparity.case import Case
+from kparity.errors import KparityError, Unavailable, Unsupported
+from kparity.inputs import Arrays, digest
+from kparity.records import Measurement
+from kparity.timing import TimingPolicy, measure
+
+
+class Returned(msgspec.Struct, frozen=True):
+    """What one execution gave.
+
+    Attributes:
+        inputs_digest: of the input arrays as they stood on the device after the call.
+        compile_s: seconds in `Backend.compile` and the first call.
+    """
+
+    outputs: Arrays
+    inputs_digest: str
+    compile_s: float
+
+
+class ImplementationFailure(KparityError):
+    """The implementation raised; the message holds the exception and the line of the implementation's own code."""
+
+
+class Engine:
+    """Runs implementations on one device."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._function: Function | None = None
+        self._executable: Executable | None = None
+        self._arguments: list[Any] = []
+
+    def open(self, index: int) -> DeviceInfo:
+        """Open the device.
+
+        Raises:
+            Unavailable: with reason and remedy; any other exception of the backend is turned into one.
+        """
+        try:
+            info = self._backend.open(index)
+        except Unavailable:
+            raise
+        except Exception as error:
+            raise Unavailable(
+                f"{self._backend.name} cannot be opened: {_describe(error)}", self._backend.remedy
+            ) from error
+        plain = {str(name): str(version) for name, version in info.versions.items()}  # torch's is a str subclass
+        self._backend.info = msgspec.structs.replace(info, versions=plain)
+        return self._backend.info
+
+    def supports(self, case: Case) -> Support:
+        """Whether what was loaded last can run `case` on the device."""
+        assert self._function is not None
+        return self._backend.supports(case, self._function)
+
+    def load(self, *, target: str = "", source: str = "", entry_point: str = "") -> None:
+        """Import a registered implementation, or load a candidate's source text.
+
+        Raises:
+            ImplementationFailure: the import or the load failed.
+        """
+        self._executable, self._arguments = None, []
+        try:
+            self._function = self._backend.load(source, entry_point) if source else resolve(target)
+        except Unsupported:
+            raise
+        except KparityError as error:
+            raise ImplementationFailure(str(error)) from error
+        except Exception as error:
+            raise ImplementationFailure(_describe(error)) from error
+
+    def execute(self, case: Case, inputs: Arrays) -> Returned:
+        """Copy the inputs over, compile, call once, and copy the outputs back.
+
+        Raises:
+            Unsupported: the backend refuses this case.
+            ImplementationFailure: compilation or execution raised, or what came back is no array of this backend.
+        """
+        backend, function = self._backend, self._function
+        assert function is not None
+        try:
+            self._executable, self._arguments = None, []
+            arguments = [backend.put(array) for array in inputs]
+            start = time.perf_counter()
+            executable = backend.compile(function, arguments, case)
+            outputs = self._call(executable, arguments)
+            compile_s = time.perf_counter() - start
+            host = tuple(self._get(output, case, position) for position, output in enumerate(outputs))
+            after = digest(backend.get(argument) for argument in arguments)
+        except Unsupported:
+            raise
+        except Exception as error:
+            raise ImplementationFailure(_describe(error)) from error
+        self._executable, self._arguments = executable, arguments
+        return Returned(host, after, compile_s)
+
+    def measure(self, policy: TimingPolicy) -> tuple[Measurement, ...]:
+        """Time the implementation that was executed last, on the same arguments.
+
+        Raises:
+            ImplementationFailure: a timed call raised.
+        """
+        executable, arguments = self._executable, self._arguments
+        assert executable is not None
+        try:
+            return (measure(lambda: self._call(executable, arguments), policy),)
+        except Exception as error:
+            raise ImplementationFailure(f"while being timed: {_describe(error)}") from error
+
+    def _call(self, executable: Executable, arguments: Sequence[Any]) -> tuple[Any, ...]:
+        returned = executable(*arguments)
+        outputs = tuple(returned) if isinstance(returned, tuple | list) else (returned,)
+        self._backend.wait(outputs)
+        return outputs
+
+    def _get(self, output: Any, case: Case, position: int) -> np.ndarray:
+        try:
+            return self._backend.get(output)
+        except TypeError as error:
+            name = case.outputs[position].name if position < len(case.outputs) else f"#{position}"
+            kind = f"{type(output).__module__}.{type(output).__qualname__}"
+            raise TypeError(
+                f"output {name!r} is a {kind}, which is no array of {self._backend.name}: {error}"
+            ) from error
+
+
+def _describe(error: BaseException) -> str:
+    """Exception type, message and the innermost line outside kparity itself and the frameworks' packages."""
+    text = f"{type(error).__name__}: {error}".strip()
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        if "site-packages" not in filename and "/kparity/" not in filename and not filename.startswith("<frozen"):
+            place = f" ({filename.rsplit('/', 1)[-1]}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return text + place

@@ -1,0 +1,323 @@
+"""The library: a session holds a catalogue and runs things. No globals, no dependence on the working directory."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from kparity.backend import DeviceInfo, Implementation
+from kparity.catalogue import Catalogue
+from kparity.errors import NothingEvaluatedError, Unavailable, UnknownNameError, UsageError
+from kparity.evaluation import Subject, overall
+from kparity.host import host_info
+from kparity.lanes import Lane, Options, open_all, run_lanes
+from kparity.plan import Coverage, Selection, lineups, runs_by_default, select_cases
+from kparity.plugins import Plugins
+from kparity.records import Evaluation, RunInfo, Status
+from kparity.spec import KernelSpec
+from kparity.store import RunFolder
+from kparity.version import __version__
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Several evaluations of one implementation.
+
+    Attributes:
+        status: the worst of them; `unsupported` only where every one of them is.
+        evaluations: one for each case.
+    """
+
+    status: Status
+    evaluations: tuple[Evaluation, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True where at least one case passed and no case failed."""
+        return self.status == "passed"
+
+    @property
+    def message(self) -> str:
+        """What went wrong first; empty where nothing did."""
+        return next((one.verdict.message for one in self.evaluations if one.status == self.status), "")
+
+
+class Run:
+    """A prepared run: devices are open, nothing is evaluated yet. Iterate over it once.
+
+    Attributes:
+        info: the environment, as it is written to `run.json`.
+        total: number of evaluations planned.
+        planned: how many evaluations each line-up (`triton`, `torch:compile`, ...) will make.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, lanes: list[Lane], info: RunInfo, options: Options, out: Path | None
+    ) -> None:
+        self.info = info
+        self.total = sum(len(lane.work) for lane in lanes)
+        self.planned = {lane.label: len(lane.work) for lane in lanes}
+        self._catalogue = catalogue
+        self._lanes = lanes
+        self._options = options
+        self._folder = None if out is None else RunFolder.create(out, info)
+
+    def __iter__(self) -> Iterator[Evaluation]:
+        checks = tuple(self._catalogue.checks.values())
+        try:
+            for evaluation in run_lanes(self._lanes, checks, self.info.seed, self._options):
+                if self._folder is not None:
+                    self._folder.append(evaluation)
+                self._catalogue.notify("evaluation_finished", evaluation=evaluation)
+                yield evaluation
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End every worker and close the run folder."""
+        for lane in self._lanes:
+            lane.close()
+        if self._folder is not None:
+            self._folder.close()
+
+
+class Session:
+    """A catalogue and what can be done with it.
+
+    Args:
+        extra: plugin objects or modules, registered after the installed ones.
+        discover: load the installed plugins (entry-point group `kparity`).
+    """
+
+    def __init__(self, *, extra: Iterable[object] = (), discover: bool = True) -> None:
+        self.catalogue = Catalogue(Plugins.load(discover=discover, extra=extra))
+
+    def devices(self, backends: Iterable[str] = ()) -> dict[str, DeviceInfo | Unavailable]:
+        """Open every selected backend in a process of its own and report the device, or why there is none.
+
+        Raises:
+            UnknownNameError: a glob matches no backend.
+        """
+        names = self.catalogue.select_backends(backends)
+        lanes = [Lane(self.catalogue.backend(name), name, Options()) for name in names]
+        open_all(lanes)
+        for lane in lanes:
+            lane.close()
+        return {lane.label: lane.device or lane.unavailable or Unavailable("no reason given") for lane in lanes}
+
+    def prepare(
+        self,
+        selection: Selection | None = None,
+        options: Options | None = None,
+        *,
+        out: str | os.PathLike[str] | None = None,
+    ) -> Run:
+        """Plan a run and open its devices.
+
+        Raises:
+            UnknownNameError: a name or glob that matches nothing.
+            NothingEvaluatedError: the selection is empty, or no backend could be opened.
+        """
+        selection, options = selection or Selection(), options or Options()
+        lanes = [
+            self._lane(group.backend, group.name, group.implementations, selection, options)
+            for group in lineups(self.catalogue, selection)
+        ]
+        return self._start(lanes, selection, options, out)
+
+    def run(
+        self,
+        tasks: Iterable[str] = (),
+        *,
+        backends: Iterable[str] = (),
+        implementations: Iterable[str] = (),
+        dtypes: Iterable[str] = (),
+        roles: Iterable[str] = (),
+        cases: Iterable[str] = (),
+        coverage: Coverage = "full",
+        options: Options | None = None,
+        out: str | os.PathLike[str] | None = None,
+    ) -> Iterator[Evaluation]:
+        """Evaluate everything that matches and yield each record as it finishes; see `Selection` and `Options`.
+
+        Raises:
+            UnknownNameError, NothingEvaluatedError: as `prepare`.
+        """
+        selection = Selection(
+            tasks=tuple(tasks),
+            backends=tuple(backends),
+            implementations=tuple(implementations),
+            dtypes=tuple(dtypes),
+            roles=tuple(roles),
+            cases=tuple(cases),
+            coverage=coverage,
+        )
+        yield from self.prepare(selection, options, out=out)
+
+    def evaluate(
+        self,
+        task: str,
+        backend: str,
+        source: str | None = None,
+        *,
+        name: str | None = None,
+        entry_point: str | None = None,
+        dtypes: Iterable[str] = (),
+        roles: Iterable[str] = (),
+        cases: Iterable[str] = (),
+        options: Options | None = None,
+        out: str | os.PathLike[str] | None = None,
+    ) -> Outcome:
+        """Evaluate one implementation over a task's cases.
+
+        Args:
+            task: name of the task.
+            backend: name of the backend.
+            source: a candidate's source text; None takes the registered implementation.
+            name: which registered implementation, where there are several.
+            entry_point: the function that the source defines; the task's own name by default.
+            dtypes, roles, cases: as in `Selection`.
+
+        Raises:
+            UnknownNameError: unknown task, backend, dtype, role or implementation.
+            NothingEvaluatedError: no case matches.
+            Unavailable: the backend cannot be opened here.
+        """
+        if source is not None:
+            prepared = self.prepare_candidate(
+                task,
+                backend,
+                source,
+                entry_point=entry_point,
+                dtypes=dtypes,
+                roles=roles,
+                cases=cases,
+                options=options,
+                out=out,
+            )
+        else:
+            spec, options = self.catalogue.task(task), options or Options()
+            selection = _one(task, backend, dtypes, roles, cases)
+            subject = Subject.registered(self._registered(task, backend, name))
+            prepared = self._start([self._lane_of(subject, spec, selection, options)], selection, options, out)
+        evaluations = tuple(prepared)
+        return Outcome(overall(evaluations), evaluations)
+
+    def prepare_candidate(
+        self,
+        task: str,
+        backend: str,
+        source: str,
+        *,
+        entry_point: str | None = None,
+        dtypes: Iterable[str] = (),
+        roles: Iterable[str] = (),
+        cases: Iterable[str] = (),
+        options: Options | None = None,
+        out: str | os.PathLike[str] | None = None,
+    ) -> Run:
+        """Prepare the evaluation of a candidate's source text; arguments and errors as in `evaluate`."""
+        spec, options = self.catalogue.task(task), options or Options()
+        selection = _one(task, backend, dtypes, roles, cases)
+        subject = Subject.candidate(task, backend, source, entry_point or spec.entry_point)
+        return self._start([self._lane_of(subject, spec, selection, options)], selection, options, out)
+
+    def _registered(self, task: str, backend: str, name: str | None) -> Implementation:
+        found = {one.name: one for one in self.catalogue.implementations(task, backend)}
+        if name is not None and name not in found:
+            raise UnknownNameError(f"implementation of {task} on {backend}", name, found)
+        if not found:
+            raise NothingEvaluatedError(f"{backend} has no implementation of {task}; give its source text")
+        if name is None and len(found) > 1:
+            raise UsageError(f"{backend} has several implementations of {task}: {sorted(found)}; choose one with name=")
+        return found[name] if name is not None else next(iter(found.values()))
+
+    def _lane(
+        self, backend: str, name: str, ones: tuple[Implementation, ...], selection: Selection, options: Options
+    ) -> Lane:
+        lane = Lane(self.catalogue.backend(backend), ones[0].label, options)
+        for one in ones:
+            spec = self.catalogue.task(one.task)
+            subject = Subject.registered(one)
+            lane.work.extend((subject, spec, case) for case in select_cases(spec, selection))
+        return lane
+
+    def _lane_of(self, subject: Subject, spec: KernelSpec, selection: Selection, options: Options) -> Lane:
+        lane = Lane(self.catalogue.backend(subject.info.backend), subject.info.label, options)
+        lane.work = [(subject, spec, case) for case in select_cases(spec, selection)]
+        return lane
+
+    def _start(
+        self, lanes: list[Lane], selection: Selection, options: Options, out: str | os.PathLike[str] | None
+    ) -> Run:
+        if not any(lane.work for lane in lanes):
+            raise NothingEvaluatedError(f"nothing to evaluate: no case matches {_described(selection)}")
+        folder = None if out is None else Path(out)
+        if folder is not None:
+            RunFolder.check_new(folder)
+        open_all(lanes)
+        ready = []
+        for lane in lanes:
+            if lane.device is None:
+                continue
+            if not selection.roles and not selection.cases:
+                lane.work = [item for item in lane.work if runs_by_default(item[2], lane.device)]
+            if lane.work:
+                ready.append(lane)
+            else:
+                lane.close()
+        missing = {lane.backend.name: lane.unavailable for lane in lanes if lane.unavailable is not None}
+        if not ready:
+            if len(missing) == 1 and len(lanes) == 1:
+                raise next(iter(missing.values()))
+            reasons = "".join(f"\n  {name}: {reason}" for name, reason in missing.items())
+            raise NothingEvaluatedError(f"nothing to evaluate: no device has a case to run{reasons}")
+        seed = secrets.randbits(48) if options.seed is None else options.seed
+        devices: dict[str, DeviceInfo] = {lane.backend.name: lane.device for lane in ready if lane.device is not None}
+        info = RunInfo(
+            kparity=__version__,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            seed=seed,
+            host=host_info(),
+            devices=tuple(devices.values()),
+            unavailable={name: str(reason) for name, reason in missing.items()},
+            plugins=self.catalogue.plugins,
+            options={**_described(selection), **_flat(options)},
+        )
+        return Run(self.catalogue, ready, info, options, folder)
+
+
+def _one(task: str, backend: str, dtypes: Iterable[str], roles: Iterable[str], cases: Iterable[str]) -> Selection:
+    return Selection(tasks=(task,), backends=(backend,), dtypes=tuple(dtypes), roles=tuple(roles), cases=tuple(cases))
+
+
+def _described(selection: Selection) -> dict[str, str | int | float | bool | list[str] | None]:
+    chosen = msgspec.structs.asdict(selection)
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items() if value}
+
+
+def _flat(options: Options) -> dict[str, str | int | float | bool | list[str] | None]:
+    flat: dict[str, str | int | float | bool | list[str] | None] = {
+        "isolation": options.isolation,
+        "timeout_s": options.timeout_s,
+        "jobs": options.jobs,
+    }
+    if options.timing is not None:
+        flat.update({f"timing.{key}": value for key, value in msgspec.structs.asdict(options.timing).items()})
+    return flat
+
+
+def evaluate(task: str, backend: str, source: str | None = None, **arguments: object) -> Outcome:
+    """`Session().evaluate(...)`: see there. Make a `Session` of your own to evaluate more than once."""
+    return Session().evaluate(task, backend, source, **arguments)  # type: ignore[arg-type]
+
+
+def run(tasks: Iterable[str] = (), **arguments: object) -> Iterator[Evaluation]:
+    """`Session().run(...)`: see there."""
+    return Session().run(tasks, **arguments)  # type: ignore[arg-type]

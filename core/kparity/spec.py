@@ -1,0 +1,327 @@
+"""Kernel specs: a task is a decorated NumPy function.
+
+The reference *is* the spec: its positional parameters are the inputs, its parameters with defaults are the attributes,
+its docstring is the description. Everything is checked when the decorator runs, so a spec that exists is consistent.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kparity import dtypes as dt
+from kparity.axes import Expression, split_axes
+from kparity.case import ROLES, ArrayInfo, AttributeValue, Case, Role
+from kparity.distributions import Distribution, integers, normal
+from kparity.errors import SpecError, UnknownNameError
+
+Reference = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class CaseTemplate:
+    """A case as a spec declares it: axes and attributes bound, dtypes open. Made by `edge`, `typical` and `perf`."""
+
+    role: Role
+    bindings: Mapping[str, AttributeValue]
+
+
+def edge(**bindings: AttributeValue) -> CaseTemplate:
+    """A case at a boundary: length one, a prime, one off a power of two, more rows than a grid axis holds."""
+    return CaseTemplate("edge", bindings)
+
+
+def typical(**bindings: AttributeValue) -> CaseTemplate:
+    """A case of the size that people run every day, small enough for a CPU."""
+    return CaseTemplate("typical", bindings)
+
+
+def perf(**bindings: AttributeValue) -> CaseTemplate:
+    """A case that fills a data-centre GPU: this is where times are compared."""
+    return CaseTemplate("perf", bindings)
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output as declared: axes, dtype (a name or a dtype variable) and, for inputs, the distribution."""
+
+    axes: tuple[Expression, ...]
+    dtype: str
+    distribution: Distribution | None = None
+
+
+def tensor(notation: str, distribution: Distribution | None = None) -> TensorSpec:
+    """Parse `"rows cols : T"`; the part before the colon is empty for a scalar.
+
+    Raises:
+        SpecError: the colon or the dtype is missing, or an axis expression cannot be parsed.
+    """
+    shape, colon, dtype = notation.partition(":")
+    if not colon or not dtype.strip():
+        raise SpecError(f"tensor {notation!r}: expected 'axes : dtype', for example 'rows cols : T'")
+    return TensorSpec(split_axes(shape), dtype.strip(), distribution)
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """The numerics contract: which roundings an honest implementation may make.
+
+    Attributes:
+        accumulate: the precision in which sums are carried.
+        storage_intermediates: intermediate results may be rounded to the storage dtype.
+        tf32: float32 matrix products may round their operands to TF32.
+    """
+
+    accumulate: str = "float32"
+    storage_intermediates: bool = False
+    tf32: bool = False
+
+
+@dataclass(frozen=True)
+class KernelSpec:
+    """What is to be computed. Build it with `kernel_spec`.
+
+    Attributes:
+        name: `category/name`, unique in the catalogue.
+        reference: the decorated function; computes in whatever precision its inputs have.
+        inputs, outputs: declarations in order.
+        attributes: keyword parameters of the reference with their defaults.
+        dtypes: allowed dtype names for each dtype variable, the first being the default.
+        templates: the declared cases.
+        numerics: the numerics contract.
+        variants: further honest formulations of the reference, whose float32 rounding errors an implementation may
+            make too; never the oracle.
+        target: `"package.module:attribute"` where this spec can be imported from.
+    """
+
+    name: str
+    reference: Reference
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+    attributes: Mapping[str, AttributeValue]
+    dtypes: Mapping[str, tuple[str, ...]]
+    templates: tuple[CaseTemplate, ...]
+    flops: Expression | None
+    bytes: Expression | None
+    numerics: Numerics
+    variants: tuple[Reference, ...]
+    target: str
+    _cases: tuple[Case, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_declaration(self)
+        cases = tuple(self.bind(template, combination) for template in self.templates for combination in self._dtypes())
+        object.__setattr__(self, "_cases", cases)
+
+    @property
+    def category(self) -> str:
+        """The part of the name before the slash."""
+        return self.name.partition("/")[0]
+
+    @property
+    def description(self) -> str:
+        """The reference's docstring."""
+        return inspect.getdoc(self.reference) or ""
+
+    @property
+    def signature(self) -> str:
+        """The calling convention in one line, e.g. `softmax(x) -> y`."""
+        parameters = [*self.inputs, *(f"{name}={value!r}" for name, value in self.attributes.items())]
+        return f"{self.entry_point}({', '.join(parameters)}) -> {', '.join(self.outputs)}"
+
+    @property
+    def entry_point(self) -> str:
+        """The function name that a candidate's source text must define."""
+        return self.name.partition("/")[2]
+
+    def cases(self, *, roles: Iterable[Role] = ROLES, dtypes: Iterable[str] | None = None) -> tuple[Case, ...]:
+        """The bound cases, in declaration order, dtypes innermost.
+
+        Args:
+            roles: keep only these roles.
+            dtypes: keep only cases all of whose dtype variables are bound to one of these.
+        """
+        wanted_roles = set(roles)
+        wanted = None if dtypes is None else set(dtypes)
+        return tuple(
+            case
+            for case in self._cases
+            if case.role in wanted_roles and (wanted is None or set(case.dtypes.values()) <= wanted)
+        )
+
+    def bind(self, template: CaseTemplate, dtypes: Mapping[str, str]) -> Case:
+        """Bind a template and a dtype for each variable into a `Case`.
+
+        Raises:
+            SpecError: an axis is missing, unknown or contradicts a declared shape.
+        """
+        where = f"spec {self.name!r}, case {template.role}({_format(template.bindings)})"
+        names = self.axis_names
+        unknown = sorted(set(template.bindings) - set(names) - set(self.attributes))
+        if unknown:
+            raise SpecError(f"{where}: unknown axis {unknown[0]!r}; axes: {list(names)}, {list(self.attributes)}")
+        missing = [name for name in names if name not in template.bindings]
+        if missing:
+            raise SpecError(f"{where}: axis {missing[0]!r} is not bound; axes: {list(names)}")
+        axes = {name: template.bindings[name] for name in names}
+        for name, value in axes.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise SpecError(f"{where}: axis {name!r} is {value!r}; expected an integer >= 0")
+        attributes = {name: template.bindings.get(name, default) for name, default in self.attributes.items()}
+        values: dict[str, Any] = {**axes, **attributes}
+        try:
+            inputs = tuple(_array(name, spec, values, dtypes) for name, spec in self.inputs.items())
+            outputs = tuple(_array(name, spec, values, dtypes) for name, spec in self.outputs.items())
+            flops = None if self.flops is None else int(self.flops.evaluate(values))
+            override = None if self.bytes is None else int(self.bytes.evaluate({**values, **_itemsizes(dtypes)}))
+        except SpecError as error:
+            raise SpecError(f"{where}: {error}") from error
+        traffic = sum(array.nbytes for array in (*inputs, *outputs)) if override is None else override
+        special = {name: value for name, value in attributes.items() if value != self.attributes[name]}
+        return Case(
+            task=self.name,
+            key=",".join(f"{name}={value}" for name, value in {**axes, **special, **dtypes}.items()),
+            role=template.role,
+            axes={name: int(value) for name, value in axes.items()},
+            dtypes=dict(dtypes),
+            attributes=attributes,
+            inputs=inputs,
+            outputs=outputs,
+            flops=flops,
+            bytes=traffic,
+        )
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Axes that a case must bind: every name in the declared shapes that is not an attribute."""
+        found: dict[str, None] = {}
+        for spec in (*self.inputs.values(), *self.outputs.values()):
+            for axis in spec.axes:
+                ordered = [axis.text] if axis.is_name else sorted(axis.names)
+                found.update(dict.fromkeys(name for name in ordered if name not in self.attributes))
+        return tuple(found)
+
+    def _dtypes(self) -> list[dict[str, str]]:
+        return [dict(zip(self.dtypes, choice, strict=True)) for choice in itertools.product(*self.dtypes.values())]
+
+
+def kernel_spec(
+    name: str,
+    *,
+    inputs: Mapping[str, str | TensorSpec],
+    outputs: Mapping[str, str | TensorSpec],
+    cases: Sequence[CaseTemplate],
+    dtypes: Mapping[str, Sequence[str]] | None = None,
+    flops: str | None = None,
+    bytes: str | None = None,
+    numerics: Numerics | None = None,
+    variants: Sequence[Reference] = (),
+) -> Callable[[Reference], KernelSpec]:
+    """Turn a NumPy reference into a `KernelSpec`.
+
+    Args:
+        name: `category/name`.
+        inputs: notation (`"rows cols : T"`) or `tensor(notation, distribution)` for each positional parameter.
+        outputs: the same for each returned array, in order.
+        cases: made by `edge`, `typical` and `perf`.
+        dtypes: allowed names for each dtype variable.
+        flops: axis expression for the number of arithmetic operations.
+        bytes: axis expression that overrides the traffic that follows from the signature; may use `sizeof_T`.
+        numerics: the numerics contract; float32 accumulation by default.
+        variants: other formulations of the same function that people honestly use, with the reference's parameters,
+            e.g. `1 + erf(x)` where the reference uses `erfc(-x)`; they widen the bound by the rounding that they make.
+
+    Raises:
+        SpecError: the declaration contradicts itself, or the reference contradicts the declaration.
+    """
+
+    def decorate(reference: Reference) -> KernelSpec:
+        try:
+            parsed_inputs = {key: _tensor(value, is_input=True) for key, value in inputs.items()}
+            parsed_outputs = {key: _tensor(value, is_input=False) for key, value in outputs.items()}
+            parsed_flops = None if flops is None else Expression(flops)
+            parsed_bytes = None if bytes is None else Expression(bytes)
+        except SpecError as error:
+            raise SpecError(f"spec {name!r}: {error}") from error
+        parameters = inspect.signature(reference).parameters.values()
+        positional = [p.name for p in parameters if p.default is inspect.Parameter.empty]
+        if positional != list(inputs):
+            raise SpecError(
+                f"spec {name!r}: the reference takes {positional} but inputs declares {list(inputs)}; "
+                "name every input, in order, and give attributes a default"
+            )
+        return KernelSpec(
+            name=name,
+            reference=reference,
+            inputs=parsed_inputs,
+            outputs=parsed_outputs,
+            attributes={p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty},
+            dtypes={key: tuple(value) for key, value in (dtypes or {}).items()},
+            templates=tuple(cases),
+            flops=parsed_flops,
+            bytes=parsed_bytes,
+            numerics=numerics or Numerics(),
+            variants=tuple(variants),
+            target=f"{reference.__module__}:{reference.__qualname__}",
+        )
+
+    return decorate
+
+
+def _tensor(value: str | TensorSpec, *, is_input: bool) -> TensorSpec:
+    spec = tensor(value) if isinstance(value, str) else value
+    if is_input and spec.distribution is None:
+        is_integer = spec.dtype in dt.NAMES and not dt.is_float(spec.dtype)
+        return TensorSpec(spec.axes, spec.dtype, integers() if is_integer else normal())
+    return spec
+
+
+def _check_declaration(spec: KernelSpec) -> None:
+    where = f"spec {spec.name!r}"
+    category, slash, short = spec.name.partition("/")
+    if not slash or not category.isidentifier() or not short.isidentifier():
+        raise SpecError(f"{where}: the name must be 'category/name', both Python identifiers")
+    if not spec.inputs or not spec.outputs:
+        raise SpecError(f"{where}: at least one input and one output are needed")
+    if not spec.templates:
+        raise SpecError(f"{where}: declare at least one case with edge(), typical() or perf()")
+    if not spec.description:
+        raise SpecError(f"{where}: the reference needs a docstring; it is the task's description")
+    for variable, choices in spec.dtypes.items():
+        if not choices:
+            raise SpecError(f"{where}: dtype variable {variable!r} allows no dtype")
+        for choice in choices:
+            if choice not in dt.NAMES:
+                raise SpecError(f"{where}: {UnknownNameError('dtype', choice, dt.NAMES)}")
+    for name, declared in {**spec.inputs, **spec.outputs}.items():
+        if declared.dtype not in spec.dtypes and declared.dtype not in dt.NAMES:
+            known = [*spec.dtypes, *dt.NAMES]
+            raise SpecError(f"{where}: {name!r} has {UnknownNameError('dtype', declared.dtype, known)}")
+    both = sorted(set(spec.inputs) & set(spec.attributes))
+    if both:
+        raise SpecError(f"{where}: {both[0]!r} is both an input and an attribute")
+    seen: set[str] = set()
+    for template in spec.templates:
+        key = _format(dict(sorted(template.bindings.items())))
+        if key in seen:
+            raise SpecError(f"{where}: case ({key}) is declared twice")
+        seen.add(key)
+
+
+def _array(name: str, spec: TensorSpec, values: Mapping[str, Any], dtypes: Mapping[str, str]) -> ArrayInfo:
+    try:
+        shape = tuple(axis.extent(values) for axis in spec.axes)
+    except SpecError as error:
+        raise SpecError(f"{name!r}: {error}") from error
+    return ArrayInfo(name, shape, dtypes.get(spec.dtype, spec.dtype))
+
+
+def _itemsizes(dtypes: Mapping[str, str]) -> dict[str, int]:
+    return {f"sizeof_{variable}": dt.dtype(name).itemsize for variable, name in dtypes.items()}
+
+
+def _format(bindings: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in bindings.items())

@@ -1,0 +1,221 @@
+"""The verifier: examines what an implementation returned. A verdict is the conjunction of all checks.
+
+A check that raises is `inconclusive`, never `passed`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from kparity import dtypes
+from kparity.bounds import HonestError
+from kparity.case import ArrayInfo, Case
+from kparity.inputs import Arrays, digest, generate
+from kparity.oracle import evaluate_reference
+from kparity.records import CheckResult, Verdict
+from kparity.spec import KernelSpec
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One case with everything the judge needs: the inputs drawn from the seed, the oracle, and the bounds."""
+
+    spec: KernelSpec
+    case: Case
+    seed: int
+    inputs: Arrays
+    oracle: Arrays
+    honest: HonestError
+    bounds: Arrays
+    inputs_digest: str
+
+    @classmethod
+    def pose(cls, spec: KernelSpec, case: Case, seed: int) -> Problem:
+        """Draw the inputs and evaluate the oracle and its bounds.
+
+        Raises:
+            SpecError: the reference contradicts the declaration on this case.
+        """
+        inputs = generate(spec, case, seed)
+        oracle = evaluate_reference(spec, case, inputs)
+        honest = HonestError.estimate(spec, case, inputs, oracle)
+        return cls(spec, case, seed, inputs, oracle, honest, honest.bounds(case, oracle), digest(inputs))
+
+    def refined(self, draws: int) -> Problem:
+        """The same problem with that many more draws of honest evaluations behind its bounds."""
+        honest = self.honest.more(self.spec, self.case, self.inputs, self.oracle, draws)
+        return replace(self, honest=honest, bounds=honest.bounds(self.case, self.oracle))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a check may look at.
+
+    Attributes:
+        problem: the case, its inputs, the oracle and the bounds.
+        outputs: what the implementation returned, copied to the host, in order.
+        inputs_digest: digest of the input arrays as they stood on the device after the call.
+    """
+
+    problem: Problem
+    outputs: Arrays
+    inputs_digest: str
+
+
+class Check(ABC):
+    """One examination. Plugins add their own through `register_checks`; those are ANDed with the mandatory ones."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def examine(self, evidence: Evidence) -> CheckResult:
+        """Look at the evidence and say `passed`, `failed` or `inconclusive`, with a message to act on."""
+
+    def passed(self, **details: float | int | str) -> CheckResult:
+        """A passed result of this check."""
+        return CheckResult(self.name, "passed", "", details)
+
+    def failed(self, message: str, **details: float | int | str) -> CheckResult:
+        """A failed result of this check."""
+        return CheckResult(self.name, "failed", message, details)
+
+
+class SignatureCheck(Check):
+    """Number, shape and dtype of the outputs are exactly the declared ones."""
+
+    name = "signature"
+
+    def examine(self, evidence: Evidence) -> CheckResult:
+        declared = evidence.problem.case.outputs
+        if len(evidence.outputs) != len(declared):
+            return self.failed(f"returned {len(evidence.outputs)} outputs, {len(declared)} are declared")
+        for output, info in zip(evidence.outputs, declared, strict=True):
+            got = f"{output.dtype.name}[{', '.join(map(str, output.shape))}]"
+            if output.shape != info.shape or output.dtype != dtypes.dtype(info.dtype):
+                return self.failed(f"output {info.name!r} is {got}, declared is {info}")
+        return self.passed()
+
+
+class InputsUnchangedCheck(Check):
+    """The inputs on the device hold the same bytes after the call as before."""
+
+    name = "inputs_unchanged"
+
+    def examine(self, evidence: Evidence) -> CheckResult:
+        if evidence.inputs_digest != evidence.problem.inputs_digest:
+            return self.failed("the implementation modified its inputs; return new arrays instead")
+        return self.passed()
+
+
+class NonFiniteCheck(Check):
+    """NaN and infinities stand where the oracle, rounded to the output dtype, has them, with the same sign."""
+
+    name = "non_finite"
+
+    def examine(self, evidence: Evidence) -> CheckResult:
+        for output, truth, info in _floats(evidence):
+            with np.errstate(over="ignore"):
+                wanted = truth.astype(dtypes.dtype(info.dtype)).astype(np.float64)
+            odd = np.isfinite(output) & np.isfinite(wanted)
+            wrong = ~(odd | (output == wanted) | (np.isnan(output) & np.isnan(wanted)))
+            if wrong.any():
+                where = _first(wrong)
+                return self.failed(
+                    f"{np.count_nonzero(wrong)} of {wrong.size} elements of {info.name!r}: "
+                    f"at {list(where)} got {output[where]!s}, wanted {wanted[where]!s}"
+                )
+        return self.passed()
+
+
+class BoundCheck(Check):
+    """Every element lies within its bound of the oracle; integers are equal."""
+
+    name = "bound"
+
+    def examine(self, evidence: Evidence) -> CheckResult:
+        problem = evidence.problem
+        worst_ratio = 0.0
+        for index, info in enumerate(problem.case.outputs):
+            output, truth, bound = evidence.outputs[index], problem.oracle[index], problem.bounds[index]
+            with np.errstate(invalid="ignore", over="ignore"):
+                error = np.abs(output.astype(np.float64) - truth)
+            error = np.where(np.isfinite(error), error, 0.0)  # NonFiniteCheck judges those
+            if error.size == 0:
+                continue
+            if (error > bound).any():
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    ratio = np.where(error > bound, error / np.maximum(bound, np.finfo(np.float64).tiny), 0.0)
+                where = tuple(int(i) for i in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
+                count = int(np.count_nonzero(error > bound))
+                return self.failed(
+                    f"{count:,} of {error.size:,} elements of {info.name!r} are off; worst at {list(where)}: "
+                    f"got {output[where]!s}, wanted {truth[where]:.9g}, allowed +-{bound[where]:.3g}",
+                    output=info.name,
+                    wrong=count,
+                    of=int(error.size),
+                    worst_index=str(list(where)),
+                    got=float(output[where]),
+                    wanted=float(truth[where]),
+                    bound=float(bound[where]),
+                )
+            with np.errstate(divide="ignore", invalid="ignore"):
+                worst_ratio = max(worst_ratio, float(np.nanmax(np.where(bound > 0, error / bound, 0.0))))
+        return self.passed(worst_error_over_bound=round(worst_ratio, 4), draws=problem.honest.draws)
+
+
+MANDATORY: tuple[Check, ...] = (SignatureCheck(), InputsUnchangedCheck(), NonFiniteCheck(), BoundCheck())
+"""Checks that every output undergoes, in this order; the first one to fail ends the examination of the values."""
+
+APPEAL_DRAWS = 64
+"""Most honest evaluations on perturbed inputs before an element outside its bound is called wrong."""
+
+
+def judge(evidence: Evidence, extra: Sequence[Check] = ()) -> Verdict:
+    """The verdict on one output: all mandatory checks, then the extra ones.
+
+    A handful of elements just outside their bounds may mean no more than that the few honest evaluations were lucky
+    there: the ensemble is then enlarged, up to `APPEAL_DRAWS` draws, before the verdict stands.
+    """
+    verdict = _examine(evidence, extra)
+    while _may_appeal(verdict) and evidence.problem.honest.draws < APPEAL_DRAWS:
+        evidence = replace(evidence, problem=evidence.problem.refined(draws=evidence.problem.honest.draws))
+        verdict = _examine(evidence, extra)
+    return verdict
+
+
+def _may_appeal(verdict: Verdict) -> bool:
+    """True where the bound was the only check to fail, on at most one element in ten thousand (or on five)."""
+    failures = [check for check in verdict.checks if check.status != "passed"]
+    if len(failures) != 1 or failures[0].name != BoundCheck.name or "wrong" not in failures[0].details:
+        return False
+    wrong, total = int(failures[0].details["wrong"]), int(failures[0].details["of"])
+    return wrong <= max(5, total // 10_000)
+
+
+def _examine(evidence: Evidence, extra: Sequence[Check]) -> Verdict:
+    results: list[CheckResult] = []
+    for check in (*MANDATORY, *extra):
+        try:
+            result = check.examine(evidence)
+        except Exception as error:
+            result = CheckResult(check.name, "inconclusive", f"the check raised {type(error).__name__}: {error}")
+        results.append(result)
+        if isinstance(check, SignatureCheck) and result.status != "passed":
+            break  # the values cannot be compared
+    return Verdict.of_checks(results)
+
+
+def _floats(evidence: Evidence) -> Iterable[tuple[np.ndarray, np.ndarray, ArrayInfo]]:
+    problem = evidence.problem
+    for output, truth, info in zip(evidence.outputs, problem.oracle, problem.case.outputs, strict=True):
+        if dtypes.is_float(info.dtype):
+            yield output.astype(np.float64), truth, info
+
+
+def _first(mask: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))

@@ -1,0 +1,1 @@
+"""The bundled kernel specs: NumPy references, one module for each task, registered like any plugin's."""

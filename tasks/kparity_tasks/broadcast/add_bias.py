@@ -1,0 +1,24 @@
+"""Row vector added to every row of a matrix."""
+
+from kparity import edge, kernel_spec, perf, typical
+from kparity_tasks.dtypes import FLOATS
+
+
+@kernel_spec(
+    "broadcast/add_bias",
+    inputs={"x": "rows cols : T", "bias": "cols : T"},
+    outputs={"y": "rows cols : T"},
+    dtypes={"T": FLOATS},
+    cases=[
+        edge(rows=1, cols=1),
+        edge(rows=7, cols=1023),
+        edge(rows=3, cols=4097),
+        edge(rows=65537, cols=8),
+        typical(rows=256, cols=4096),
+        perf(rows=16384, cols=4096),
+    ],
+    flops="rows * cols",
+)
+def add_bias(x, bias):
+    """Broadcast addition: y[r, c] = x[r, c] + bias[c]."""
+    return x + bias

@@ -1,0 +1,37 @@
+"""Scatter with addition, where indices repeat."""
+
+import numpy as np
+
+from kparity import edge, integers, kernel_spec, perf, tensor, typical
+from kparity_tasks.dtypes import FLOATS
+
+
+@kernel_spec(
+    "index/scatter_add",
+    inputs={
+        "base": "rows width : T",
+        "indices": tensor("count : int32", integers(0, "rows")),
+        "updates": "count width : T",
+    },
+    outputs={"out": "rows width : T"},
+    dtypes={"T": FLOATS},
+    cases=[
+        edge(rows=1, width=1, count=1),
+        edge(rows=1, width=5, count=127),
+        edge(rows=13, width=129, count=257),
+        edge(rows=65537, width=4, count=1021),
+        typical(rows=1024, width=128, count=4096),
+        perf(rows=65536, width=512, count=65536),
+    ],
+    flops="count * width",
+)
+def scatter_add(base, indices, updates):
+    """Scatter-add of rows: out = base, then out[indices[i], :] += updates[i, :] for every i; indices may repeat.
+
+    Sums are carried in the accumulation precision and rounded to the output dtype once.
+    """
+    order = np.argsort(indices, kind="stable")
+    targets, starts = np.unique(indices[order], return_index=True)
+    out = base.copy()
+    out[targets] += np.add.reduceat(updates[order], starts, axis=0)
+    return out

@@ -1,0 +1,27 @@
+"""Root-mean-square normalisation with a weight."""
+
+import numpy as np
+
+from kparity import edge, kernel_spec, perf, typical
+from kparity_tasks.dtypes import FLOATS
+
+
+@kernel_spec(
+    "normalization/rms_norm",
+    inputs={"x": "rows cols : T", "weight": "cols : T"},
+    outputs={"y": "rows cols : T"},
+    dtypes={"T": FLOATS},
+    cases=[
+        edge(rows=1, cols=1),
+        edge(rows=3, cols=1023),
+        edge(rows=5, cols=4097),
+        edge(rows=65537, cols=8),
+        typical(rows=256, cols=4096),
+        perf(rows=16384, cols=4096),
+    ],
+    flops="4 * rows * cols",
+)
+def rms_norm(x, weight, eps=1e-6):
+    """RMS normalisation over the last axis: y = x / sqrt(mean(x^2) + eps) * weight. Source: arXiv:1910.07467."""
+    square = np.mean(x * x, axis=-1, keepdims=True)
+    return x / np.sqrt(square + x.dtype.type(eps)) * weight

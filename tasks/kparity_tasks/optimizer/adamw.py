@@ -1,0 +1,39 @@
+"""One AdamW step."""
+
+import numpy as np
+
+from kparity import edge, kernel_spec, normal, perf, tensor, typical, uniform
+from kparity_tasks.dtypes import FLOATS
+
+
+@kernel_spec(
+    "optimizer/adamw",
+    inputs={
+        "param": "n : T",
+        "grad": "n : T",
+        "exp_avg": tensor("n : float32", normal(0, 0.1)),
+        "exp_avg_sq": tensor("n : float32", uniform(1e-4, 1e-2)),
+    },
+    outputs={"new_param": "n : T", "new_exp_avg": "n : float32", "new_exp_avg_sq": "n : float32"},
+    dtypes={"T": FLOATS},
+    cases=[
+        edge(n=1),
+        edge(n=1021),
+        edge(n=65537, step=1000, lr=0.01, weight_decay=0.1),
+        typical(n=262144),
+        perf(n=33554432, step=100),
+    ],
+    flops="15 * n",
+)
+def adamw(param, grad, exp_avg, exp_avg_sq, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01, step=1):
+    """One AdamW step; none of the inputs is modified. `step` counts from 1. Source: arXiv:1711.05101, algorithm 2.
+
+    m = beta1 * exp_avg + (1 - beta1) * grad; v = beta2 * exp_avg_sq + (1 - beta2) * grad^2;
+    new_param = param * (1 - lr * weight_decay) - lr * (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + eps).
+    Returns (new_param, m, v).
+    """
+    m = beta1 * exp_avg + (1 - beta1) * grad
+    v = beta2 * exp_avg_sq + (1 - beta2) * grad * grad
+    denominator = np.sqrt(v / (1 - beta2**step)) + eps
+    update = (lr / (1 - beta1**step)) * m / denominator
+    return param * (1 - lr * weight_decay) - update, m, v

@@ -1,0 +1,1 @@
+"""Kernel specs of the category `pooling`."""

@@ -1,0 +1,27 @@
+"""Logarithm of a sum of exponentials over the last axis."""
+
+import numpy as np
+
+from kparity import edge, kernel_spec, perf, typical
+from kparity_tasks.dtypes import FLOATS
+
+
+@kernel_spec(
+    "reduce/logsumexp",
+    inputs={"x": "rows cols : T"},
+    outputs={"y": "rows : T"},
+    dtypes={"T": FLOATS},
+    cases=[
+        edge(rows=1, cols=1),
+        edge(rows=3, cols=1023),
+        edge(rows=5, cols=4097),
+        edge(rows=65537, cols=8),
+        typical(rows=128, cols=4096),
+        perf(rows=8192, cols=8192),
+    ],
+    flops="4 * rows * cols",
+)
+def logsumexp(x):
+    """y[r] = log sum_c exp(x[r, c]), computed without overflow."""
+    top = np.max(x, axis=-1, keepdims=True)
+    return top[..., 0] + np.log(np.sum(np.exp(x - top), axis=-1))
