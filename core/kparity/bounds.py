@@ -3,14 +3,18 @@
     |y - y*|  <=  0.51 ulp(y*)  +  C * s
 
 `s` is the error that honest evaluations of this very task make on these very inputs: the reference and its honest
-variants run in float32, once with NumPy's pairwise sums, once with every sum done sequentially, and again on inputs
-perturbed by one unit of the compute precision (and of whatever else the contract lets one round to), which
-shows how a rounding is amplified and what other luck it could have had. The largest of them counts, smoothed over
-neighbours, so that an element that came out exact by luck does not get a bound of zero.
+variants run in float32, once with NumPy's pairwise sums, once with every sum done sequentially, and again in Monte
+Carlo arithmetic on inputs perturbed by half a unit of the compute precision (and of whatever else the contract lets one
+round to), which shows how a rounding is amplified and what other luck it could have had. The largest of them counts,
+smoothed over neighbours, so that an element that came out exact by luck does not get a bound of zero.
 """
 
 from __future__ import annotations
 
+import functools
+import math
+import random
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -102,7 +106,7 @@ def _perturbed(spec: KernelSpec, case: Case, inputs: Arrays, draws: Iterable[int
         units.append(_TF32_EPS)
     for draw in draws:
         for unit in units if _affordable(case) else [max(units)]:
-            moved = _perturb(case, inputs, unit, draw)
+            moved = _perturb(case, inputs, unit, draw, contract.accumulate)
             for formulation in (spec.reference, *spec.variants):
                 yield evaluate_reference(spec, case, moved, contract.accumulate, formulation)
 
@@ -111,8 +115,12 @@ def _affordable(case: Case) -> bool:
     return (case.flops or 0) < 1 << 32
 
 
-def _perturb(case: Case, inputs: Arrays, unit: float, draw: int) -> Arrays:
-    """Move every floating-point input, in float64, by up to one `unit` of its magnitude either way, at random."""
+def _perturb(case: Case, inputs: Arrays, unit: float, draw: int, precision: str) -> Arrays:
+    """Move every floating-point input by up to half a `unit` of its magnitude either way, as rounding it would.
+
+    The arrays go on moving every result that is computed from them, by up to an ulp of `precision`; see `Jittered`.
+    """
+    _places.random = random.Random(f"{case.task} {case.key} {unit} {draw}")
     moved = []
     for array, info in zip(inputs, case.inputs, strict=True):
         if not dtypes.is_float(info.dtype):
@@ -120,8 +128,8 @@ def _perturb(case: Case, inputs: Arrays, unit: float, draw: int) -> Arrays:
             continue
         rng = stream(draw, "perturb", case.task, info.name)
         wide = array.astype(np.float64)
-        wide *= 1 + (2 * rng.random(array.shape, dtype=np.float32) - 1) * np.float64(unit)
-        moved.append(wide)
+        wide *= 1 + (rng.random(array.shape, dtype=np.float32) - np.float32(0.5)) * np.float64(unit)
+        moved.append(wide.astype(precision).view(Jittered))
     return tuple(moved)
 
 
@@ -145,6 +153,50 @@ def _smooth(error: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
     relative = np.divide(flat, size, out=np.zeros_like(flat), where=size > 0)
     smoothed = np.where(size > 0, np.minimum(absolute, local(relative) * size), absolute)
     return np.asarray(np.maximum(smoothed, flat)).reshape(error.shape)
+
+
+class Jittered(np.ndarray):
+    """An array whose every computed result is off by half a unit, an ulp at most: Monte Carlo arithmetic.
+
+    It stands for all the ways in which an honest library rounds, elementary functions included, that the reference does
+    not happen to take on this machine. Source: Parker, "Monte Carlo Arithmetic", UCLA CSD-970002 (1997).
+    """
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
+        plain = [np.asarray(value) if isinstance(value, Jittered) else value for value in inputs]
+        result = np.asarray(getattr(ufunc, method)(*plain, **keywords))
+        if np.issubdtype(result.dtype, np.floating) and ufunc not in _EXACT:
+            result = result * (1 + _noise(result.shape) * np.finfo(result.dtype).eps).astype(result.dtype)
+        if out is not None:
+            np.asarray(out[0])[...] = result
+            return out[0]
+        return np.asarray(result).view(Jittered)
+
+
+_EXACT = frozenset({np.maximum, np.minimum, np.fmax, np.fmin, np.negative, np.positive, np.absolute, np.fabs, np.sign})
+_PERIOD = (1 << 20) - 3  # a prime, so that no row length repeats it
+
+
+class _Places(threading.local):
+    """Each thread reads the table at places of its own, so that a draw is the same whatever else runs."""
+
+    random = random.Random(0)
+
+
+_places = _Places()
+
+
+@functools.cache
+def _table() -> np.ndarray:
+    return stream(0, "jitter").random(2 * _PERIOD, dtype=np.float32) - np.float32(0.5)
+
+
+def _noise(shape: tuple[int, ...]) -> np.ndarray:
+    """Uniform on [-1/2, 1/2), read from a table at a random place: fresh numbers would cost more than the task."""
+    size, place = math.prod(shape), _places.random.randrange(_PERIOD)
+    if size <= _PERIOD:
+        return _table()[place : place + size].reshape(shape)
+    return np.resize(_table()[place : place + _PERIOD], shape)
 
 
 class Sequential(np.ndarray):

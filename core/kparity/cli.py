@@ -29,14 +29,27 @@ app = typer.Typer(
 )
 
 _Tasks = Annotated[
-    list[str] | None, typer.Argument(help="Task names or globs, e.g. 'normalization/*'; all by default.")
+    list[str] | None,
+    typer.Argument(metavar="TASK", help="Task names or globs, e.g. 'normalization/*'; all by default."),
 ]
-_Backends = Annotated[list[str] | None, typer.Option("--backend", "-b", help="Backend names or globs.")]
-_Dtypes = Annotated[list[str] | None, typer.Option("--dtype", "-d", help="Keep cases of these dtypes.")]
-_Roles = Annotated[list[str] | None, typer.Option("--role", "-r", help="edge, typical or perf.")]
-_Cases = Annotated[list[str] | None, typer.Option("--case", "-c", help="Globs over case keys, e.g. 'rows=1,*'.")]
-_Seed = Annotated[int | None, typer.Option(help="Seed of the inputs; drawn at random by default.")]
-_Out = Annotated[Path | None, typer.Option(help="Run folder to write; must not hold a run yet.")]
+_Backends = Annotated[
+    list[str] | None, typer.Option("--backend", "-b", metavar="GLOB", help="Backends by name; may be repeated.")
+]
+_Dtypes = Annotated[
+    list[str] | None, typer.Option("--dtype", "-d", metavar="NAME", help="Keep cases of this dtype; may be repeated.")
+]
+_Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role", "-r", metavar="ROLE", help="edge, typical or perf; by default perf only on a GPU. May be repeated."
+    ),
+]
+_Cases = Annotated[
+    list[str] | None,
+    typer.Option("--case", "-c", metavar="GLOB", help="Cases by key, e.g. 'rows=1,*'; may be repeated."),
+]
+_Seed = Annotated[int | None, typer.Option(metavar="NUMBER", help="Seed of the inputs; drawn at random by default.")]
+_Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Run folder to write; must not hold a run yet.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 _Inline = Annotated[bool, typer.Option("--inline", help="Run in this process instead of workers; for debugging.")]
 _Timing = Annotated[bool, typer.Option("--timing/--no-timing", help="Take times of typical and perf cases.")]
@@ -47,21 +60,29 @@ def run(
     tasks: _Tasks = None,
     backend: _Backends = None,
     implementation: Annotated[
-        list[str] | None, typer.Option("--implementation", "-i", help="Globs over labels, e.g. 'torch:compile'.")
+        list[str] | None,
+        typer.Option(
+            "--implementation", "-i", metavar="GLOB", help="Line-ups by label, e.g. 'torch:compile'; may be repeated."
+        ),
     ] = None,
     dtype: _Dtypes = None,
     role: _Roles = None,
     case: _Cases = None,
     coverage: Annotated[
-        str, typer.Option(help="full, or quick: each case in one dtype in turn, the first typical case in all.")
+        str,
+        typer.Option(
+            metavar="full|quick", help="quick: each case in one dtype in turn, the first typical case in all of them."
+        ),
     ] = "full",
     seed: _Seed = None,
     out: _Out = None,
     json: _Json = False,
     inline: _Inline = False,
     timing: _Timing = True,
-    jobs: Annotated[int, typer.Option(help="Implementations at work at once; 0 is one for each core.")] = 0,
-    timeout: Annotated[float, typer.Option(help="Seconds after which a worker that does not answer is ended.")] = 300.0,
+    jobs: Annotated[int, typer.Option(metavar="NUMBER", help="Line-ups at work at once; 0 is one for each core.")] = 0,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="A worker that does not answer for this long is ended.")
+    ] = 300.0,
 ) -> None:
     """Evaluate tasks on every backend of this machine and print the matrix."""
     from kparity.plan import Selection
@@ -91,10 +112,12 @@ def run(
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="A source file that defines the task's function.")],
-    task: Annotated[str, typer.Option("--task", "-t", help="Name of the task.")],
-    backend: Annotated[str, typer.Option("--backend", "-b", help="Name of the backend.")],
-    entry_point: Annotated[str | None, typer.Option(help="Function to call; the task's own name by default.")] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A source file that defines the task's function.")],
+    task: Annotated[str, typer.Option("--task", "-t", metavar="NAME", help="Name of the task.")],
+    backend: Annotated[str, typer.Option("--backend", "-b", metavar="NAME", help="Name of the backend.")],
+    entry_point: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Function to call; the task's own name by default.")
+    ] = None,
     dtype: _Dtypes = None,
     role: _Roles = None,
     case: _Cases = None,
@@ -102,7 +125,9 @@ def verify(
     out: _Out = None,
     json: _Json = False,
     timing: _Timing = True,
-    timeout: Annotated[float, typer.Option(help="Seconds after which a worker that does not answer is ended.")] = 60.0,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="A worker that does not answer for this long is ended.")
+    ] = 60.0,
 ) -> None:
     """Verify and time a kernel of your own, in a process of its own."""
     try:
@@ -164,7 +189,7 @@ def list_(tasks: _Tasks = None, json: _Json = False) -> None:
 
 @app.command()
 def show(
-    task: Annotated[str, typer.Argument(help="Name of the task.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="Name of the task.")],
     backend: _Backends = None,
     source: Annotated[bool, typer.Option("--source/--no-source", help="Print every realization's source.")] = True,
 ) -> None:
@@ -178,8 +203,10 @@ def show(
 
 @app.command()
 def report(
-    run_folder: Annotated[Path, typer.Argument(help="A folder written by 'kparity run --out'.")],
-    format: Annotated[str, typer.Option(help="Name of a reporter; plugins may add some.")] = "matrix",
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A folder written by 'kparity run --out'.")],
+    format: Annotated[
+        str, typer.Option(metavar="NAME", help="A reporter: matrix, json, or one that a plugin adds.")
+    ] = "matrix",
 ) -> None:
     """Print a report of a run folder."""
     from kparity.report import BUILTIN, matrix
@@ -253,6 +280,7 @@ def _watch(prepared: Run) -> tuple[list[Evaluation], bool]:
                         f"{evaluation.status}: {evaluation.implementation.label} {evaluation.task} "
                         f"{evaluation.case.key}",
                         highlight=False,
+                        markup=False,
                         soft_wrap=True,
                     )
                 elif quiet and len(evaluations) % 100 == 0:
@@ -290,7 +318,7 @@ def _print(parts: Iterable[RenderableType]) -> None:
     """Print to standard output; 160 columns wide where that is no terminal."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160)
+    console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160, emoji=False)
     for part in parts:
         console.print(part, highlight=False)
 
@@ -298,7 +326,7 @@ def _print(parts: Iterable[RenderableType]) -> None:
 def _stderr() -> Console:
     from rich.console import Console
 
-    return Console(stderr=True)
+    return Console(stderr=True, emoji=False)
 
 
 def _escaped(text: str) -> str:

@@ -32,8 +32,8 @@ class Distribution(ABC):
         """
 
 
-def _resolve(bound: Bound, values: Mapping[str, Any]) -> float:
-    return float(Expression(bound).evaluate(values) if isinstance(bound, str) else bound)
+def _resolve(bound: Bound, values: Mapping[str, Any]) -> int | float:
+    return Expression(bound).evaluate(values) if isinstance(bound, str) else bound
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,15 @@ class normal(Distribution):  # noqa: N801 - reads as a verb in specs
 
 @dataclass(frozen=True)
 class uniform(Distribution):  # noqa: N801
-    """Uniform on [low, high)."""
+    """Uniform on [low, high), as float32; rounding to a narrower dtype may reach `high`."""
 
     low: Bound = 0.0
     high: Bound = 1.0
 
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
         low, high = _resolve(self.low, values), _resolve(self.high, values)
-        return rng.random(shape, dtype=np.float32) * np.float32(high - low) + np.float32(low)
+        drawn = rng.random(shape, dtype=np.float32) * np.float32(high - low) + np.float32(low)
+        return np.minimum(drawn, np.nextafter(np.float32(high), np.float32(low)))  # the sum may round up to `high`
 
 
 @dataclass(frozen=True)

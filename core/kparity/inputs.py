@@ -33,14 +33,19 @@ def generate(spec: KernelSpec, case: Case, seed: int) -> Arrays:
     """Draw every input of `case`, C-contiguous and read-only, in the order of the signature.
 
     Raises:
-        SpecError: a distribution gave another shape than the case declares.
+        SpecError: a distribution raised, or gave another shape than the case declares.
     """
     values = {**case.axes, **case.attributes}
     drawn = []
     for info in case.inputs:
         distribution = spec.inputs[info.name].distribution
         assert distribution is not None  # the decorator fills a default in
-        sample = distribution.sample(stream(seed, case.task, case.key, info.name), info.shape, values)
+        try:
+            sample = distribution.sample(stream(seed, case.task, case.key, info.name), info.shape, values)
+        except Exception as error:
+            raise SpecError(
+                f"spec {spec.name!r}, case {case.key}: input {info.name!r} cannot be drawn from {distribution}: {error}"
+            ) from error
         if np.shape(sample) != info.shape:
             raise SpecError(f"spec {spec.name!r}: {distribution} gave shape {np.shape(sample)}, expected {info.shape}")
         array = np.ascontiguousarray(sample, dtype=dtypes.dtype(info.dtype)).reshape(info.shape)

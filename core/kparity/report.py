@@ -13,7 +13,7 @@ import msgspec
 from kparity.records import Evaluation, RunInfo, Status
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.table import Table
 
 _MARKS: dict[Status, tuple[str, str]] = {
@@ -46,7 +46,7 @@ class MatrixReporter(Reporter):
         from rich.console import Console
 
         text = io.StringIO()
-        console = Console(file=text, width=160, no_color=True)
+        console = Console(file=text, width=160, no_color=True, emoji=False)
         for part in matrix(info, evaluations):
             console.print(part)
         return text.getvalue()
@@ -73,11 +73,11 @@ def summary(evaluations: Iterable[Evaluation]) -> dict[str, int]:
 
 def matrix(info: RunInfo, evaluations: Sequence[Evaluation]) -> list[RenderableType]:
     """The parts of the console report, for `rich` to print."""
-    parts: list[RenderableType] = [_verdicts(evaluations), _legend(evaluations)]
+    parts: list[RenderableType] = [_verdicts(evaluations), *_legend(evaluations)]
     timed = [one for one in evaluations if one.measurements]
     if timed:
         parts.append(_times(timed))
-    parts.extend(_devices(info, evaluations))
+    parts.append(_devices(info))
     parts.extend(_problems(evaluations))
     counts = summary(evaluations)
     parts.append(", ".join(f"{count} {status}" for status, count in counts.items() if count) or "nothing evaluated")
@@ -96,28 +96,27 @@ def _three(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _verdicts(evaluations: Sequence[Evaluation]) -> Table:
+def _verdicts(evaluations: Sequence[Evaluation]) -> Sheet:
     labels = _labels(evaluations)
     interpreted = {one.implementation.label for one in evaluations if one.emulated}
-    grid = table("Verdicts: cases passed / run", "task")
-    for label in labels:
-        grid.add_column(label + ("*" if label in interpreted else ""), justify="right", no_wrap=True)
+    rows = []
     for task in dict.fromkeys(one.task for one in sorted(evaluations, key=lambda one: one.task)):
         row = [
             _cell([one for one in evaluations if one.task == task and one.implementation.label == label])
             for label in labels
         ]
-        grid.add_row(task, *row)
-    return grid
+        rows.append([task, *row])
+    marked = [_heading(label) + ("*" if label in interpreted else "") for label in labels]
+    return Sheet("Verdicts: cases passed / cases run", ["task"], marked, rows)
 
 
-def _legend(evaluations: Sequence[Evaluation]) -> str:
+def _legend(evaluations: Sequence[Evaluation]) -> list[str]:
     notes = []
     if any(one.emulated for one in evaluations):
-        notes.append("* emulated on this machine: verified, never timed")
+        notes.append("[dim]* emulated on this machine: verified, never timed[/]")
     if any(one.status == "unsupported" for one in evaluations):
-        notes.append("-n: cases that the device does not support, not run")
-    return f"[dim]{'; '.join(notes)}[/]" if notes else ""
+        notes.append("[dim]-n: cases that the device does not support, not run; the reasons are listed below[/]")
+    return [*notes, ""] if notes else []
 
 
 def _cell(evaluations: Sequence[Evaluation]) -> str:
@@ -133,12 +132,10 @@ def _cell(evaluations: Sequence[Evaluation]) -> str:
     return f"[{style}]{mark} {counts['passed']}/{ran}[/]{aside}"
 
 
-def _times(evaluations: Sequence[Evaluation]) -> Table:
+def _times(evaluations: Sequence[Evaluation]) -> Sheet:
     """One row for each task: its largest timed case in its first dtype; the fastest of a device is bold."""
     labels = _labels(evaluations)
-    grid = table("End-to-end time of one call: median on the host clock after synchronisation", "task")
-    for label in labels:
-        grid.add_column(label, justify="right", no_wrap=True)
+    rows = []
     for task in dict.fromkeys(one.task for one in sorted(evaluations, key=lambda one: one.task)):
         of_task = [one for one in evaluations if one.task == task]
         case = max(of_task, key=lambda one: (one.case.role == "perf", one.case.elements)).case
@@ -156,31 +153,42 @@ def _times(evaluations: Sequence[Evaluation]) -> Table:
             alone = sum(other.device == found.device for other in cells.values()) == 1
             text = format_seconds(seconds)
             row.append(f"[bold]{text}[/]" if seconds == best[found.device] and not alone else text)
-        grid.add_row(f"{task} [dim]{case.role} {' '.join(case.dtypes.values())}[/]", *row)
+        rows.append([task, f"[dim]{case.role} {' '.join(case.dtypes.values())}[/]", *row])
+    title = "End-to-end time of one call (host clock, median); the fastest of a device is bold"
+    return Sheet(title, ["task", "case"], list(map(_heading, labels)), rows)
+
+
+def _devices(info: RunInfo) -> Table:
+    """Backends beside their devices and what these want known; long notes wrap under themselves."""
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for device in info.devices:
+        kind = "" if device.kind == "gpu" else f" ({device.kind})"
+        grid.add_row(f"[bold]{device.backend}[/]", escape(device.label) + kind)
+        for note in device.notes:
+            grid.add_row("", f"[dim]{escape(note)}[/]")
+    for name, why in info.unavailable.items():
+        grid.add_row(f"[bold]{name}[/]", f"[yellow]not available:[/] {escape(why)}")
+    grid.add_row("kparity", f"{info.kparity}, seed {info.seed}, {escape(info.host.cpu)}, {info.host.cores} cores")
     return grid
 
 
-def _devices(info: RunInfo, evaluations: Sequence[Evaluation]) -> list[str]:
-    lines = []
-    for device in info.devices:
-        kind = "" if device.kind == "gpu" else f" ({device.kind})"
-        lines.append(
-            f"[bold]{device.backend}[/]  {device.label}{kind}" + "".join(f"\n  {note}" for note in device.notes)
-        )
-    lines.extend(f"[bold]{name}[/]  [yellow]not available:[/] {escape(why)}" for name, why in info.unavailable.items())
-    lines.append(f"[dim]kparity {info.kparity}, seed {info.seed}, {info.host.cpu}, {info.host.cores} cores[/]")
-    return lines
+def _problems(evaluations: Sequence[Evaluation]) -> list[RenderableType]:
+    from rich.padding import Padding
 
-
-def _problems(evaluations: Sequence[Evaluation]) -> list[str]:
-    lines = []
-    wrong = [one for one in evaluations if one.status in _BAD]
+    lines: list[RenderableType] = [""]
+    wrong = sorted(
+        (one for one in evaluations if one.status in _BAD), key=lambda one: (one.task, one.implementation.label)
+    )
     for one in wrong[:_SHOWN_FAILURES]:
         mark, style = _MARKS[one.status]
         head = f"[{style}]{mark} {one.status}[/]  {one.implementation.label}  {one.task}  [dim]{one.case.key}[/]"
-        lines.append(f"{head}\n    {escape(one.verdict.message)}")
-        if one.output:
-            lines.append("    " + escape(one.output[-800:]).replace("\n", "\n    "))
+        lines.append(head)
+        texts = (text for text in (one.verdict.message, one.output[-800:]) if text)
+        lines.extend(Padding(escape(text), (0, 0, 0, 4), expand=False) for text in texts)
     if len(wrong) > _SHOWN_FAILURES:
         lines.append(f"... and {len(wrong) - _SHOWN_FAILURES} more; --json or --out lists all")
     reasons = Counter(
@@ -190,12 +198,60 @@ def _problems(evaluations: Sequence[Evaluation]) -> list[str]:
     return lines
 
 
-def table(title: str, first: str, *others: str) -> Table:
+class Sheet:
+    """A table that is cut into several, one below the other, where the console is too narrow for all of its columns.
+
+    Args:
+        title: stands above the first part.
+        leading: headings of the columns that every part begins with.
+        headings: of the other columns; rows hold the cells of both.
+    """
+
+    def __init__(
+        self, title: str, leading: Sequence[str], headings: Sequence[str], rows: Sequence[Sequence[str]]
+    ) -> None:
+        self._title = title
+        self._leading = leading
+        self._headings = headings
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As many columns in each part as the console is wide."""
+        yield f"[bold]{self._title}[/]"
+        first = 0
+        while first < len(self._headings):
+            last = len(self._headings)
+            while last > first + 1 and self._width(console, options, first, last) > options.max_width:
+                last -= 1
+            yield self._part(first, last)
+            first = last
+
+    def _width(self, console: Console, options: ConsoleOptions, first: int, last: int) -> int:
+        return console.measure(self._part(first, last), options=options.update(max_width=1 << 16)).maximum
+
+    def _part(self, first: int, last: int) -> Table:
+        grid = table(*self._leading)
+        for heading in self._headings[first:last]:
+            grid.add_column(heading, justify="right", no_wrap=True)
+        for column in grid.columns:
+            column.vertical = "bottom"  # headings of one line stand on the line below
+        before = len(self._leading)
+        for row in self._rows:
+            grid.add_row(*row[:before], *row[before + first : before + last])
+        return grid
+
+
+def _heading(label: str) -> str:
+    """`backend:name` on two lines, so that the column is no wider than its cells need."""
+    return label.replace(":", ":\n")
+
+
+def table(first: str, *others: str) -> Table:
     """A plain table with these column headings; the first column never wraps."""
     from rich import box
     from rich.table import Table
 
-    grid = Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     grid.add_column(first, no_wrap=True)
     for heading in others:
         grid.add_column(heading)

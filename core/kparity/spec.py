@@ -296,7 +296,7 @@ def _check_declaration(spec: KernelSpec) -> None:
         for choice in choices:
             if choice not in dt.NAMES:
                 raise SpecError(f"{where}: {UnknownNameError('dtype', choice, dt.NAMES)}")
-    for name, declared in {**spec.inputs, **spec.outputs}.items():
+    for name, declared in (*spec.inputs.items(), *spec.outputs.items()):
         if declared.dtype not in spec.dtypes and declared.dtype not in dt.NAMES:
             known = [*spec.dtypes, *dt.NAMES]
             raise SpecError(f"{where}: {name!r} has {UnknownNameError('dtype', declared.dtype, known)}")
@@ -305,7 +305,7 @@ def _check_declaration(spec: KernelSpec) -> None:
         raise SpecError(f"{where}: {both[0]!r} is both an input and an attribute")
     seen: set[str] = set()
     for template in spec.templates:
-        key = _format(dict(sorted(template.bindings.items())))
+        key = _format(dict(sorted({**spec.attributes, **template.bindings}.items())))
         if key in seen:
             raise SpecError(f"{where}: case ({key}) is declared twice")
         seen.add(key)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kparity.backend import DeviceInfo, Implementation
 from kparity.catalogue import Catalogue
+from kparity.dtypes import NAMES
 from kparity.errors import Unavailable
 from kparity.host import host_info
 from kparity.report import escape, table
@@ -21,20 +22,34 @@ if TYPE_CHECKING:
 
 def doctor_view(catalogue: Catalogue, devices: Mapping[str, DeviceInfo | Unavailable]) -> list[RenderableType]:
     """Each backend with its device, versions and capabilities, or why there is none and what to install."""
+    from rich.table import Table
+
     host = host_info()
-    parts: list[RenderableType] = [f"{host.cpu}, {host.cores} cores, Python {host.python}, {host.system}"]
-    grid = table("Backends", "backend", "device", "kind", "versions", "dtypes, capabilities, notes")
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    grid.add_row("[bold]machine[/]", "", escape(f"{host.cpu}, {host.cores} cores"))
+    grid.add_row("", "", escape(f"Python {host.python}, {host.system}"))
     for name, device in devices.items():
+        grid.add_row()
         if isinstance(device, Unavailable):
-            remedy = f"\n[bold]{escape(device.remedy)}[/]" if device.remedy else ""
-            grid.add_row(name, "[yellow]not available[/]", "", "", escape(device.reason) + remedy)
-        else:
-            versions = "\n".join(f"{key} {value}" for key, value in device.versions.items())
-            about = [" ".join(device.dtypes), " ".join(device.capabilities), *device.notes]
-            grid.add_row(name, device.label, device.kind, versions, "\n".join(escape(line) for line in about if line))
-    parts.append(grid)
-    parts.extend(f"[yellow]fault:[/] {escape(str(fault))}" for fault in catalogue.faults)
-    return parts
+            grid.add_row(f"[bold]{name}[/]", "[yellow]not available[/]", escape(device.reason))
+            if device.remedy:
+                grid.add_row("", "[dim]remedy[/]", f"[bold]{escape(device.remedy)}[/]")
+            continue
+        grid.add_row(f"[bold]{name}[/]", f"[green]{device.kind}[/]", escape(device.label))
+        facts = (
+            ("versions", ", ".join(f"{key} {value}" for key, value in device.versions.items())),
+            ("dtypes", "all" if set(device.dtypes) >= set(NAMES) else " ".join(device.dtypes)),
+            ("abilities", " ".join(device.capabilities)),
+            *(("note", note) for note in device.notes),
+        )
+        for kind, text in facts:
+            if text:
+                grid.add_row("", f"[dim]{kind}[/]", escape(text))
+    faults = [f"[yellow]fault:[/] {escape(str(fault))}" for fault in catalogue.faults]
+    return [grid, *([""] if faults else []), *faults]
 
 
 def doctor_data(catalogue: Catalogue, devices: Mapping[str, DeviceInfo | Unavailable]) -> dict[str, Any]:
@@ -73,7 +88,7 @@ def task_rows(catalogue: Catalogue, specs: Iterable[KernelSpec]) -> list[dict[st
 
 def list_view(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The rows of `task_rows` as a table."""
-    grid = table("Tasks", "task", "cases", "dtypes", "implementations")
+    grid = table("task", "cases", "dtypes", "implementations")
     for row in rows:
         cases = ", ".join(f"{count} {role}" for role, count in row["cases"].items())
         grid.add_row(row["task"], cases, " ".join(row["dtypes"]), " ".join(row["implementations"]))
@@ -98,10 +113,13 @@ def show_view(
     )
     if spec.flops is not None:
         parts.append(f"operations: {spec.flops.text}")
-    grid = table("Cases", "role", "case", "inputs -> outputs", "operations", "bytes")
+    grid = table("role", "case: key, then inputs -> outputs")
+    for heading in ("operations", "bytes"):
+        grid.add_column(heading, justify="right", no_wrap=True)
+    grid.columns[1].overflow = "fold"  # keys are there to be copied: nothing of them may be cut off
     for case in spec.cases():
         flops = "" if case.flops is None else f"{case.flops:,}"
-        grid.add_row(case.role, case.key, escape(case.describe()), flops, f"{case.bytes:,}")
+        grid.add_row(case.role, f"{escape(case.key)}\n[dim]{escape(case.describe())}[/]", flops, f"{case.bytes:,}")
     parts.append(grid)
     for one in _implementations(catalogue, spec, backends):
         parts.append(f"[bold]{one.label}[/]  [dim]{one.target}, from {one.owner}[/]")

@@ -22,7 +22,7 @@ from kparity_tasks.dtypes import FLOATS
         edge(batch=1, channels=5, height=7, width=31, kernel=5, stride=1, padding=2),
         edge(batch=1, channels=65537, height=2, width=2, kernel=2, stride=2),
         typical(batch=4, channels=32, height=56, width=56, kernel=3, stride=2, padding=1),
-        perf(batch=64, channels=128, height=112, width=112, kernel=3, stride=2, padding=1),
+        perf(batch=32, channels=64, height=112, width=112, kernel=3, stride=2, padding=1),
     ],
     flops="batch * channels * kernel * kernel * ((height + 2 * padding - kernel) // stride + 1)"
     " * ((width + 2 * padding - kernel) // stride + 1)",

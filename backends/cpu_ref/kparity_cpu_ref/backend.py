@@ -1,0 +1,91 @@
+"""The CPU as a backend: NumPy arrays are its device arrays."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kparity import Backend, Case, DeviceInfo, KernelSpec, Unavailable, cpu_name, dtypes
+
+
+class CpuRefBackend(Backend):
+    """NumPy for references, Numba for kernels. Opens everywhere; Numba is asked for only by the kernels that use it."""
+
+    name: ClassVar[str] = "cpu_ref"
+    remedy: ClassVar[str] = "pip install 'kparity[cpu]'"
+    realizes_references: ClassVar[bool] = True
+
+    def open(self, index: int = 0) -> DeviceInfo:
+        """Report the processor.
+
+        Raises:
+            Unavailable: `index` is not 0; all cores together are one device.
+        """
+        if index != 0:
+            raise Unavailable(f"{self.name} has no device {index}", "use device 0; all cores together are one device")
+        versions, notes = _versions("numpy", "numba"), [f"{_usable_cores()} of {os.cpu_count()} cores usable"]
+        if "numba" not in versions:
+            notes.append(f"numba is not installed, references only: {self.remedy}")
+        self.info = DeviceInfo(backend=self.name, name=cpu_name(), kind="cpu", versions=versions, notes=tuple(notes))
+        return self.info
+
+    def put(self, array: np.ndarray) -> np.ndarray:
+        """A copy."""
+        return np.array(array, order="C")
+
+    def get(self, array: Any) -> np.ndarray:
+        """A contiguous copy.
+
+        Raises:
+            TypeError: not exactly a `numpy.ndarray`; a subclass could answer with other values each time.
+        """
+        if type(array) is not np.ndarray:
+            raise TypeError(f"cpu_ref expected a numpy.ndarray, got {type(array).__module__}.{type(array).__name__}")
+        return np.array(array, order="C")
+
+    def compile(
+        self, function: Callable[..., Any] | KernelSpec, arguments: Sequence[np.ndarray], case: Case
+    ) -> Callable[..., Any]:
+        """Bind the case's attributes; a spec's reference is also wrapped so that it honours the declared dtypes."""
+        if isinstance(function, KernelSpec):
+            return functools.partial(_run_reference, function, case)
+        return functools.partial(function, **case.attributes)
+
+
+def _run_reference(spec: KernelSpec, case: Case, *arguments: np.ndarray) -> np.ndarray | tuple[np.ndarray, ...]:
+    """The reference in float32 (float64 where that is the input), its outputs rounded to the declared dtypes."""
+    wide = [_widen(array, info.dtype) for array, info in zip(arguments, case.inputs, strict=True)]
+    with np.errstate(all="ignore"):
+        result = spec.reference(*wide, **case.attributes)
+        values = result if isinstance(result, tuple) else (result,)
+        outputs = tuple(
+            np.array(value, dtypes.dtype(info.dtype), order="C")
+            for value, info in zip(values, case.outputs, strict=True)
+        )
+    return outputs if isinstance(result, tuple) else outputs[0]
+
+
+def _widen(array: np.ndarray, dtype: str) -> np.ndarray:
+    if not dtypes.is_float(dtype):
+        return array.astype(np.int64, copy=False)
+    return array if array.dtype.itemsize >= 4 else array.astype(np.float32)
+
+
+def _usable_cores() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _versions(*distributions: str) -> dict[str, str]:
+    """Versions of those that are installed, without importing any."""
+    found = {}
+    for distribution in distributions:
+        try:
+            found[distribution] = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

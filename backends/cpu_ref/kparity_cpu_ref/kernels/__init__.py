@@ -1,0 +1,1 @@
+"""Numba kernels, one file for each task, and the helpers that they share."""

@@ -1,0 +1,121 @@
+"""The backend: CUDA C++ on a GPU through CuPy, or on the CPU through a C++ compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from kparity import Backend, Case, DeviceInfo, Support, Unsupported, dtypes, load_python
+from kparity_cuda.kernel import CudaKernel, Launcher, Rehearsal, Shaped
+
+SHIM_ELEMENTS = 6_000_000
+"""The CPU shim refuses cases with more elements than this."""
+
+
+class Device(Protocol):
+    """What the two worlds, `gpu.Gpu` and `shim.Shim`, offer."""
+
+    info: DeviceInfo
+    multiprocessors: int
+
+    def put(self, array: np.ndarray) -> Any: ...
+    def get(self, array: Any) -> np.ndarray: ...
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any: ...
+    def prepare(self, unit: str, filename: str, name: str) -> Callable[..., None]: ...
+    def launcher(self, prepare: Callable[[str], Callable[..., None]], case: Case) -> Launcher: ...
+    def wait(self) -> None: ...
+
+
+class CudaBackend(Backend):
+    """CUDA C++ kernels (`CudaKernel`), and plain functions of CuPy arrays where there is a GPU."""
+
+    name: ClassVar[str] = "cuda"
+    remedy: ClassVar[str] = "pip install 'kparity[cuda]'"
+    source_suffix: ClassVar[str] = ".cu"
+
+    _device: Device
+
+    def open(self, index: int = 0) -> DeviceInfo:
+        """Open GPU `index`; where the machine has none, the CPU shim (device 0 only).
+
+        Raises:
+            Unavailable: neither a GPU nor a C++ compiler, or no such device.
+        """
+        from kparity_cuda import gpu, shim
+
+        absence = gpu.absence()
+        self._device = gpu.Gpu(index) if absence is None else shim.Shim(index, absence)
+        self.info = self._device.info
+        return self.info
+
+    def put(self, array: np.ndarray) -> Any:
+        return self._device.put(array)
+
+    def get(self, array: Any) -> np.ndarray:
+        return self._device.get(array)
+
+    def supports(self, case: Case, function: Any) -> Support:
+        """As the base class; the CPU shim emulates, and refuses cases that would take it minutes."""
+        answer = super().supports(case, function)
+        if answer.answer == "no" or self.info.kind == "gpu":
+            return answer
+        if case.elements > SHIM_ELEMENTS:
+            return Support("no", "the CPU shim would take minutes: run it on a GPU")
+        return Support("emulated", "runs on the CPU, compiled by a C++ compiler")
+
+    def compile(self, function: Any, arguments: Sequence[Any], case: Case) -> Callable[..., Any]:
+        """Compile every kernel that `function` launches for this case; a plain function is bound to its attributes.
+
+        Raises:
+            Unsupported: the CPU shim cannot execute what the source uses.
+            CompileError: the compiler's first error, with its line.
+        """
+        if not isinstance(function, CudaKernel):
+            if self.info.kind != "gpu":
+                raise Unsupported("a plain function of CuPy arrays needs a GPU; the CPU shim runs CUDA C++ only")
+            return super().compile(function, arguments, case)
+        device = self._device
+        unit = function.translation_unit(case.dtypes)
+        prepared: dict[str, Callable[..., None]] = {}
+
+        def prepare(name: str) -> Callable[..., None]:
+            if name not in prepared:
+                prepared[name] = device.prepare(unit, function.filename, name)
+            return prepared[name]
+
+        shapes = [(array.shape, dtypes.dtype(array.dtype)) for array in case.outputs]
+        rehearsal = Rehearsal(prepare, case, device.multiprocessors)
+        function.host(rehearsal, *arguments, *(Shaped(*shape) for shape in shapes), **case.attributes)
+        launcher = device.launcher(prepare, case)
+
+        def executable(*inputs: Any) -> Any:
+            outputs = tuple(device.empty(shape, dtype) for shape, dtype in shapes)
+            function.host(launcher, *inputs, *outputs, **case.attributes)
+            return outputs[0] if len(outputs) == 1 else outputs
+
+        return executable
+
+    def load(self, source: str, entry_point: str) -> Any:
+        """A candidate: CUDA C++ with launch directives (see `kparity_cuda.directives`), or Python.
+
+        Raises:
+            CandidateError: with the line.
+        """
+        if "__global__" in source and not _is_python(source):
+            from kparity_cuda.directives import kernel_from
+
+            return kernel_from(source)
+        return load_python(source, entry_point)
+
+    def wait(self, outputs: Sequence[Any]) -> None:
+        self._device.wait()
+
+
+def _is_python(source: str) -> bool:
+    try:
+        compile(source, "<candidate>", "exec")
+    except (SyntaxError, ValueError):
+        return "cuda_kernel(" in source
+    return True

@@ -1,0 +1,180 @@
+"""With a GPU: modules, memory and launches through CuPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kparity import Case, DeviceInfo, Unavailable, dtypes
+from kparity_cuda import cubin
+from kparity_cuda.kernel import C_TYPES, Grid, Launcher, extents
+
+
+def absence() -> str | None:
+    """Why there is no GPU to use, or None where there is one."""
+    try:
+        from cupy.cuda import runtime
+    except ImportError as error:
+        return f"CuPy cannot be imported: {error}"
+    try:
+        count = runtime.getDeviceCount()
+    except runtime.CUDARuntimeError as error:
+        return f"CUDA: {error}"
+    return None if count else "CUDA finds no device"
+
+
+class Words:
+    """A device array of a dtype that CuPy does not have: its bytes, with the true shape and dtype beside them."""
+
+    def __init__(self, buffer: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.buffer = buffer
+        self.shape = shape
+        self.dtype = dtype
+        self.size = int(np.prod(shape, dtype=np.int64))
+        self.ndim = len(shape)
+
+
+class Gpu:
+    """One NVIDIA GPU."""
+
+    def __init__(self, index: int) -> None:
+        import cupy
+
+        runtime = cupy.cuda.runtime
+        count = runtime.getDeviceCount()
+        if not 0 <= index < count:
+            raise Unavailable(f"there is no CUDA device {index}", f"devices 0 to {count - 1} exist")
+        self._cupy = cupy
+        self._device = cupy.cuda.Device(index)
+        self._device.use()
+        properties = runtime.getDeviceProperties(index)
+        self._arch = f"sm_{properties['major']}{properties['minor']}"
+        self.multiprocessors = int(properties["multiProcessorCount"])
+        self._native: dict[np.dtype[Any], bool] = {}
+        self.info = DeviceInfo(
+            backend="cuda",
+            name=properties["name"].decode(),
+            kind="gpu",
+            index=index,
+            uuid=_uuid(properties.get("uuid", b"")),
+            dtypes=tuple(C_TYPES),
+            versions={
+                "cupy": cupy.__version__,
+                "nvrtc": ".".join(map(str, cubin.nvrtc().getVersion())),
+                "cuda runtime": _version(runtime.runtimeGetVersion()),
+                "cuda driver": _version(runtime.driverGetVersion()),
+            },
+        )
+
+    def put(self, array: np.ndarray) -> Any:
+        """A copy on the device; `Words` where CuPy lacks the dtype."""
+        if self._has(array.dtype):
+            return self._cupy.array(array)
+        return Words(self._cupy.array(array.reshape(-1).view(np.uint8)), array.shape, array.dtype)
+
+    def get(self, array: Any) -> np.ndarray:
+        """A copy on the host."""
+        if isinstance(array, Words):
+            words: np.ndarray = self._cupy.asnumpy(array.buffer)
+            return words.view(array.dtype).reshape(array.shape)
+        if isinstance(array, self._cupy.ndarray):
+            return np.ascontiguousarray(self._cupy.asnumpy(array))
+        raise TypeError(f"{type(array).__name__} is not a device array of the cuda backend")
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        """Memory as it comes from CuPy's pool."""
+        if self._has(dtype):
+            return self._cupy.empty(shape, dtype)
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        return Words(self._cupy.empty(size, np.uint8), shape, dtype)
+
+    def prepare(self, unit: str, filename: str, name: str) -> Callable[..., None]:
+        """Compile and load one kernel; the result takes grid, block, arguments and shared bytes."""
+        compiled = cubin.compile_cubin(unit, name_expressions=[name], arch=self._arch, filename=filename)
+        module = self._cupy.cuda.function.Module()
+        module.load(compiled.image)
+        function = module.get_function(compiled.names[name])
+        allowed = STATIC_LIMIT
+
+        def launch(grid: Grid, block: Grid, args: Sequence[Any], shared: int) -> None:
+            nonlocal allowed
+            if shared > allowed:
+                self._cupy.cuda.driver.funcSetAttribute(function.ptr, MAX_DYNAMIC_SHARED, shared)
+                allowed = shared
+            function(grid, block, tuple(map(_argument, args)), shared)
+
+        return launch
+
+    def launcher(self, prepare: Callable[[str], Callable[..., None]], case: Case) -> Launcher:
+        """A launcher that looks its kernels up with `prepare`."""
+        return GpuLauncher(self, prepare, case)
+
+    def wait(self) -> None:
+        """Synchronise the device; raises what went wrong on it."""
+        self._device.synchronize()
+
+    def _has(self, dtype: np.dtype[Any]) -> bool:
+        """Whether CuPy carries arrays of `dtype` to the device and back unchanged; NumPy's own formats it does."""
+        if dtype.isbuiltin == 1:
+            return True
+        if dtype not in self._native:
+            sample = np.ones(3, dtype)
+            try:
+                back = self._cupy.asnumpy(self._cupy.array(sample))
+                self._native[dtype] = back.dtype == dtype and back.tobytes() == sample.tobytes()
+            except (TypeError, ValueError):
+                self._native[dtype] = False
+        return self._native[dtype]
+
+
+STATIC_LIMIT = 48 * 1024
+"""Bytes of dynamic shared memory that a kernel may use without asking for more."""
+MAX_DYNAMIC_SHARED = 8
+"""CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES."""
+
+
+class GpuLauncher(Launcher):
+    """Launches on CuPy's current stream."""
+
+    def __init__(self, device: Gpu, prepare: Callable[[str], Callable[..., None]], case: Case) -> None:
+        self.case = case
+        self.multiprocessors = device.multiprocessors
+        self._device = device
+        self._prepare = prepare
+
+    def __call__(self, name: str, grid: Grid, block: Grid, args: Sequence[Any], shared: int = 0) -> None:
+        self._prepare(name)(extents(grid), extents(block), args, shared)
+
+    def empty(self, shape: Sequence[int], dtype: str) -> Any:
+        return self._device.empty(tuple(shape), dtypes.dtype(dtype))
+
+    def zeros(self, shape: Sequence[int], dtype: str) -> Any:
+        result = self.empty(shape, dtype)
+        _buffer(result).data.memset_async(0, _buffer(result).nbytes)
+        return result
+
+    def copy(self, target: Any, source: Any) -> None:
+        _buffer(target).data.copy_from_device_async(_buffer(source).data, _buffer(source).nbytes)
+
+
+def _buffer(array: Any) -> Any:
+    return array.buffer if isinstance(array, Words) else array
+
+
+def _argument(value: Any) -> Any:
+    if isinstance(value, (bool, int, np.integer)):
+        return np.int64(value)
+    if isinstance(value, (float, np.floating)):
+        return np.float32(value)
+    return _buffer(value)
+
+
+def _version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"
+
+
+def _uuid(raw: Any) -> str:
+    text = bytes(raw).hex()
+    return f"GPU-{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" if len(text) == 32 else ""

@@ -1,0 +1,1 @@
+"""CUDA C++ kernels: `<category>/<task>.cu` holds device code, `<task>.py` beside it the host side."""

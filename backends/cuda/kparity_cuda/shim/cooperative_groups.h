@@ -1,0 +1,2 @@
+#pragma once
+#error "kparity-unsupported: cooperative groups"

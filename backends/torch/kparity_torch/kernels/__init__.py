@@ -1,0 +1,1 @@
+"""The tasks in idiomatic PyTorch, one file each, and the helper that they share."""

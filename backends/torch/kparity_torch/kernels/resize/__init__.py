@@ -1,0 +1,1 @@
+"""PyTorch realizations of the category `resize`."""

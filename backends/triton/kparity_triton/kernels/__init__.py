@@ -1,0 +1,1 @@
+"""Triton kernels, one file for each task: `<category>/<task>.py` defines a function called `<task>`."""

@@ -1,0 +1,199 @@
+"""The statistics of times: intervals for a median, paired comparison, and signs that a series is not calm."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from kparity.errors import UsageError
+
+Outcome = Literal["faster", "slower", "equivalent", "inconclusive"]
+
+EQUIVALENCE = 0.005
+"""Relative difference below which two times are called equivalent."""
+
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """An estimate with its confidence limits."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        """Half the width over the estimate."""
+        return (self.high - self.low) / 2 / self.estimate if self.estimate else math.inf
+
+
+def median_interval(samples: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Distribution-free confidence interval for the median from order statistics.
+
+    The number of samples below the true median is binomial(n, 1/2); the limits are the order statistics whose ranks
+    leave at most (1 - confidence) / 2 in each tail. Too few samples give the whole range.
+    """
+    if not samples:
+        raise UsageError("an interval needs at least one sample")
+    ordered = sorted(samples)
+    rank = _lower_rank(len(ordered), round(1 - confidence, 9))
+    return Interval(float(np.median(ordered)), ordered[rank], ordered[len(ordered) - 1 - rank])
+
+
+@functools.lru_cache(maxsize=4096)
+def _lower_rank(count: int, alpha: float) -> int:
+    from scipy.stats import binom
+
+    return max(int(binom.ppf(alpha / 2, count, 0.5)) - 1, 0)
+
+
+def look_confidence(look: int, confidence: float = CONFIDENCE) -> float:
+    """Confidence to use at the `look`-th inspection (from 1) so that all of them together keep `confidence`.
+
+    The error probability alpha is spent as alpha / (k (k + 1)), which sums to alpha.
+    """
+    return 1 - (1 - confidence) / (look * (look + 1))
+
+
+class Comparison(NamedTuple):
+    """How much longer A takes than B.
+
+    Attributes:
+        ratio: time of A over time of B, with its confidence limits.
+        outcome: of A against B.
+        pairs: number of paired observations.
+    """
+
+    ratio: Interval
+    outcome: Outcome
+    pairs: int
+
+
+def compare_pairs(
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    resolution_s: float = 0.0,
+    confidence: float = CONFIDENCE,
+    margin: float = EQUIVALENCE,
+) -> Comparison:
+    """Compare paired times: the Hodges-Lehmann estimate of the log-ratio with the signed-rank confidence interval.
+
+    The estimate is the median of the Walsh averages of the log-ratios; the limits are Walsh averages at the ranks that
+    Wilcoxon's signed-rank distribution gives (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods,
+    3.2-3.3), then widened by the clock's resolution relative to the shorter median.
+
+    Args:
+        a, b: seconds, pair by pair.
+        resolution_s: of the clock.
+        confidence: of the interval; correct it for multiple comparisons with `corrected`.
+        margin: relative difference that does not matter.
+
+    Raises:
+        UsageError: the series differ in length, hold fewer than six pairs, or hold times that are not positive.
+    """
+    if len(a) != len(b) or len(a) < 6:
+        raise UsageError(
+            f"a paired comparison needs two series of the same length, at least 6; got {len(a)} and {len(b)}"
+        )
+    if min(*a, *b) <= 0:
+        raise UsageError("times must be positive")
+    difference = np.log(np.asarray(a)) - np.log(np.asarray(b))
+    rows, columns = np.triu_indices(len(difference))
+    walsh = np.sort((difference[rows] + difference[columns]) / 2)
+    rank = _walsh_rank(len(difference), round(1 - confidence, 9))
+    widen = math.log1p(resolution_s / min(float(np.median(a)), float(np.median(b))))
+    low, high = float(walsh[rank]) - widen, float(walsh[len(walsh) - 1 - rank]) + widen
+    ratio = Interval(math.exp(float(np.median(walsh))), math.exp(low), math.exp(high))
+    return Comparison(ratio, _outcome(ratio, margin), len(difference))
+
+
+def compare_independent(a: Interval, b: Interval, margin: float = EQUIVALENCE) -> Comparison:
+    """Compare two intervals that were taken apart, e.g. on two devices: the ratio's limits come from the extremes.
+
+    Conservative: if each interval holds with confidence c, the ratio's holds with at least 2 c - 1.
+    """
+    ratio = Interval(a.estimate / b.estimate, a.low / b.high, a.high / b.low)
+    return Comparison(ratio, _outcome(ratio, margin), 0)
+
+
+def corrected(confidence: float, comparisons: int) -> float:
+    """Confidence for each of several comparisons so that all of them together keep `confidence` (Bonferroni)."""
+    return 1 - (1 - confidence) / max(comparisons, 1)
+
+
+def _outcome(ratio: Interval, margin: float) -> Outcome:
+    if 1 / (1 + margin) <= ratio.low and ratio.high <= 1 + margin:
+        return "equivalent"
+    if ratio.high < 1:
+        return "faster"
+    return "slower" if ratio.low > 1 else "inconclusive"
+
+
+@functools.lru_cache(maxsize=4096)
+def _walsh_rank(count: int, alpha: float) -> int:
+    """Index of the lower confidence limit among the sorted Walsh averages: exact up to 60 pairs, then normal."""
+    if count > 60:
+        from scipy.stats import norm
+
+        mean = count * (count + 1) / 4
+        deviation = math.sqrt(count * (count + 1) * (2 * count + 1) / 24)
+        return max(int(mean - norm.ppf(1 - alpha / 2) * deviation - 0.5) - 1, 0)
+    ways = np.zeros(count * (count + 1) // 2 + 1)  # ways[w]: subsets of ranks 1..count that sum to w
+    ways[0] = 1
+    for one in range(1, count + 1):
+        ways[one:] = ways[one:] + ways[: len(ways) - one]
+    below = np.cumsum(ways / 2.0**count)
+    return max(int(np.searchsorted(below, alpha / 2, side="right")) - 1, 0)
+
+
+class Calmness(NamedTuple):
+    """Signs that samples were not taken under constant conditions.
+
+    Attributes:
+        drift: relative change from the first to the last sample that a monotone trend explains; 0 where none shows.
+        bimodal: the samples fall into two clusters.
+    """
+
+    drift: float
+    bimodal: bool
+
+
+def calmness(samples: Sequence[float]) -> Calmness:
+    """Look for a trend (Kendall's tau with Theil-Sen slope) and for two clusters (a gap between sorted samples).
+
+    A trend counts if it is significant at 0.001 and moves the time by at least 1 %. Two clusters: each holds at least
+    a fifth of the samples, and the gap between them is over five times the spread inside either, and 1 % of the median.
+    """
+    if len(samples) < 8:
+        return Calmness(0.0, False)
+    from scipy.stats import kendalltau, theilslopes
+
+    values = np.asarray(samples, dtype=np.float64)
+    if len(values) > 500:  # both are quadratic: look at 500 samples spread over the series
+        values = values[np.linspace(0, len(values) - 1, 500).astype(int)]
+    median = float(np.median(values))
+    drift = 0.0
+    if values.min() < values.max() and kendalltau(np.arange(len(values)), values).pvalue < 1e-3:
+        change = float(theilslopes(values).slope) * (len(values) - 1) / median
+        drift = change if abs(change) >= 0.01 else 0.0
+    return Calmness(drift, _two_clusters(np.sort(values), median))
+
+
+def _two_clusters(ordered: np.ndarray, median: float) -> bool:
+    least = len(ordered) // 5
+    gaps = np.diff(ordered)[least - 1 : len(ordered) - least]
+    if gaps.size == 0:
+        return False
+    place = int(np.argmax(gaps)) + least
+    inside = max(_spread(ordered[:place]), _spread(ordered[place:]), 1e-12)
+    return bool(gaps.max() > 5 * inside and gaps.max() > 0.01 * median)
+
+
+def _spread(values: np.ndarray) -> float:
+    return float(np.quantile(values, 0.75) - np.quantile(values, 0.25))
