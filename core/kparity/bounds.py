@@ -15,7 +15,7 @@ import functools
 import math
 import random
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +35,7 @@ ROUNDING = 0.51
 
 _TF32_EPS = 2.0**-10
 _WINDOW = 129
+_STEPS = 64
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,17 @@ class HonestError:
     def estimate(cls, spec: KernelSpec, case: Case, inputs: Arrays, oracle: Arrays) -> HonestError:
         """Evaluate the ensemble on these inputs: more members where the case is small."""
         start = cls(tuple(np.zeros(info.shape) for info in case.outputs), 0)
-        draws = 16 if case.elements < 1 << 14 else 4 if case.elements < 1 << 22 else 1
+        if is_large(case):
+            coarse = [unit for unit in _units(spec, case) if unit > np.finfo(spec.numerics.accumulate).eps]
+            return start._with(_unperturbed(spec, case, inputs), oracle)._with(
+                _perturbed(spec, case, inputs, coarse, range(1)), oracle
+            )
+        draws = 16 if case.elements < 1 << 14 else 4
         return start._with(_unperturbed(spec, case, inputs), oracle).more(spec, case, inputs, oracle, draws)
 
     def more(self, spec: KernelSpec, case: Case, inputs: Arrays, oracle: Arrays, draws: int) -> HonestError:
         """The same after further perturbed evaluations. It never shrinks: a larger ensemble knows the error better."""
-        members = _perturbed(spec, case, inputs, range(self.draws, self.draws + draws))
+        members = _perturbed(spec, case, inputs, _units(spec, case), range(self.draws, self.draws + draws))
         return replace(self._with(members, oracle), draws=self.draws + draws)
 
     def bounds(self, case: Case, oracle: Arrays) -> Arrays:
@@ -67,7 +73,8 @@ class HonestError:
         for error, truth, info in zip(self.errors, oracle, case.outputs, strict=True):
             if dtypes.is_float(info.dtype):
                 rounding = ROUNDING * dtypes.spacing(truth, info.dtype)
-                bounds.append(rounding + MARGIN * _smooth(error, np.abs(truth)))
+                smooth = _smooth_by_magnitude if is_large(case) else _smooth
+                bounds.append(rounding + MARGIN * smooth(error, np.abs(truth)))
             else:
                 bounds.append(np.zeros(info.shape))
         return tuple(bounds)
@@ -87,7 +94,7 @@ def _unperturbed(spec: KernelSpec, case: Case, inputs: Arrays) -> Iterator[Array
     precision = spec.numerics.accumulate
     for formulation in (spec.reference, *spec.variants):
         yield evaluate_reference(spec, case, inputs, precision, formulation)
-    if _affordable(case):
+    if not is_large(case):
         sequential = tuple(
             array.astype(precision).view(Sequential) if dtypes.is_float(info.dtype) else array
             for array, info in zip(inputs, case.inputs, strict=True)
@@ -95,8 +102,8 @@ def _unperturbed(spec: KernelSpec, case: Case, inputs: Arrays) -> Iterator[Array
         yield evaluate_reference(spec, case, sequential, precision)
 
 
-def _perturbed(spec: KernelSpec, case: Case, inputs: Arrays, draws: Iterable[int]) -> Iterator[Arrays]:
-    """Every formulation on perturbed inputs, once for each draw and each rounding that the contract allows."""
+def _units(spec: KernelSpec, case: Case) -> list[float]:
+    """Relative spacing of the formats that the contract lets an implementation round to."""
     contract = spec.numerics
     units = [float(np.finfo(contract.accumulate).eps)]
     if contract.storage_intermediates:
@@ -104,15 +111,27 @@ def _perturbed(spec: KernelSpec, case: Case, inputs: Arrays, draws: Iterable[int
         units.append(max(float(dtypes.finfo(name).eps) for name in storage))
     if contract.tf32:
         units.append(_TF32_EPS)
+    return units
+
+
+def _perturbed(
+    spec: KernelSpec, case: Case, inputs: Arrays, units: Sequence[float], draws: Iterable[int]
+) -> Iterator[Arrays]:
+    """Every formulation on perturbed inputs, once for each draw and each unit."""
+    precision = spec.numerics.accumulate
     for draw in draws:
-        for unit in units if _affordable(case) else [max(units)]:
-            moved = _perturb(case, inputs, unit, draw, contract.accumulate)
+        for unit in units:
+            moved = _perturb(case, inputs, unit, draw, precision)
             for formulation in (spec.reference, *spec.variants):
-                yield evaluate_reference(spec, case, moved, contract.accumulate, formulation)
+                yield evaluate_reference(spec, case, moved, precision, formulation)
 
 
-def _affordable(case: Case) -> bool:
-    return (case.flops or 0) < 1 << 32
+def is_large(case: Case) -> bool:
+    """Whether only the cheapest members of the ensemble are affordable: over 4 million elements or 4 GFLOP.
+
+    So many elements make up for it: the error at one magnitude is the largest one seen at that magnitude anywhere.
+    """
+    return case.elements >= 1 << 22 or (case.flops or 0) >= 1 << 32
 
 
 def _perturb(case: Case, inputs: Arrays, unit: float, draw: int, precision: str) -> Arrays:
@@ -155,6 +174,16 @@ def _smooth(error: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(smoothed, flat)).reshape(error.shape)
 
 
+def _smooth_by_magnitude(error: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+    """The largest error among all elements within a factor of four of the same magnitude."""
+    exponent = np.frexp(np.where(np.isfinite(magnitude), magnitude, 0.0))[1]
+    top = int(exponent.max(initial=0))
+    step = np.clip(top - exponent, 0, _STEPS - 1).astype(np.uint8)  # zeros go with the smallest
+    largest = np.array([error.max(where=step == one, initial=0.0) for one in range(_STEPS)])
+    padded = np.pad(largest, 1)
+    return np.asarray(np.maximum(np.maximum(padded[:-2], padded[2:]), largest)[step])
+
+
 class Jittered(np.ndarray):
     """An array whose every computed result is off by half a unit, an ulp at most: Monte Carlo arithmetic.
 
@@ -163,7 +192,8 @@ class Jittered(np.ndarray):
     """
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
-        plain = [np.asarray(value) if isinstance(value, Jittered) else value for value in inputs]
+        plain = [_plain(value) for value in inputs]
+        keywords = {key: _plain(value) for key, value in keywords.items()}
         result = np.asarray(getattr(ufunc, method)(*plain, **keywords))
         if np.issubdtype(result.dtype, np.floating) and ufunc not in _EXACT:
             result = result * (1 + _noise(result.shape) * np.finfo(result.dtype).eps).astype(result.dtype)
@@ -203,9 +233,13 @@ class Sequential(np.ndarray):
     """An array whose sums are carried out one element after the other, as a naive kernel would."""
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
-        plain = [np.asarray(value) if isinstance(value, Sequential) else value for value in inputs]
+        plain = [_plain(value) for value in inputs]
+        keywords = {key: _plain(value) for key, value in keywords.items()}
         if ufunc is np.add and method == "reduce" and np.ndim(plain[0]) and keywords.get("initial") is None:
-            result = _add_sequentially(plain[0], keywords.get("axis", 0), bool(keywords.get("keepdims", False)))
+            array = np.asarray(plain[0], dtype=keywords.get("dtype"))
+            if keywords.get("where", True) is not True:
+                array = np.where(keywords["where"], array, array.dtype.type(0))
+            result = _add_sequentially(array, keywords.get("axis", 0), bool(keywords.get("keepdims", False)))
             if out is not None:
                 np.asarray(out[0])[...] = result
                 result = out[0]
@@ -217,12 +251,17 @@ class Sequential(np.ndarray):
 
 
 def _add_sequentially(array: np.ndarray, axis: Any, keepdims: bool) -> np.ndarray:
-    axes = range(array.ndim) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    axes = range(array.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     for one in axes:
         if array.shape[one] == 0:
             return np.asarray(np.sum(array, axis=tuple(axes), keepdims=keepdims))
         array = np.take(np.add.accumulate(array, axis=one), [-1], axis=one)
     return array if keepdims else np.squeeze(array, axis=tuple(axes))
+
+
+def _plain(value: Any) -> Any:
+    """`value` without its subclass: NumPy would hand a call that still holds one straight back."""
+    return np.asarray(value) if isinstance(value, Jittered | Sequential) else value
 
 
 def _wrap(result: Any) -> Any:

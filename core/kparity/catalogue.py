@@ -110,17 +110,20 @@ class Catalogue:
 
     def _link(self, declared: Iterable[Implementation]) -> list[Implementation]:
         """Drop implementations of unknown tasks or backends, add the references, fill the owners in."""
-        references = [
-            Implementation(spec.name, backend.name, spec.target, REFERENCE)
+        linked = [
+            Implementation(spec.name, backend.name, spec.target, REFERENCE, self.owner("backend", backend.name))
             for backend in self.backends.values()
             if backend.realizes_references
             for spec in self.tasks.values()
         ]
-        for reference in references:
-            self._owners["implementation"].setdefault(_identity(reference), self.owner("backend", reference.backend))
-        linked = []
-        for one in (*references, *declared):
-            owner = self._owners["implementation"][_identity(one)]
+        references = {_identity(one): one.owner for one in linked}
+        for one in declared:
+            name = _identity(one)
+            owner = self._owners["implementation"][name]
+            if name in references:
+                first = references[name]
+                self._fault(owner, f"implementation {name!r} is already registered by {first!r}; this one is ignored")
+                continue
             known_task, known_backend = one.task in self.tasks, one.backend in self.backends
             if known_task and known_backend:
                 linked.append(msgspec.structs.replace(one, owner=owner))

@@ -63,7 +63,8 @@ class uniform(Distribution):  # noqa: N801
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
         low, high = _resolve(self.low, values), _resolve(self.high, values)
         drawn = rng.random(shape, dtype=np.float32) * np.float32(high - low) + np.float32(low)
-        return np.minimum(drawn, np.nextafter(np.float32(high), np.float32(low)))  # the sum may round up to `high`
+        largest = np.nextafter(np.float32(high), np.float32(low))  # the sum may have been rounded up to `high`
+        return np.asarray(np.minimum(drawn, largest))
 
 
 @dataclass(frozen=True)

@@ -110,12 +110,12 @@ class Plugins:
         owner = _distribution(point)
         try:
             plugin = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             fault = f"entry point {point.name!r} ({point.value}) cannot be imported: {type(error).__name__}: {error}"
             self.faults.append(PluginError(owner, fault))
             return
         if point.dist is not None:
-            self.versions[owner] = point.dist.version
+            self.versions[owner] = point.dist.version or "unknown"
         self.register(plugin, owner if owner != "kparity" else f"kparity/{point.name}")
 
 
@@ -124,4 +124,5 @@ def _hook_names() -> list[str]:
 
 
 def _distribution(point: metadata.EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else point.value
+    """The distribution's name, or the entry point's target where the metadata has none."""
+    return (point.dist.name if point.dist is not None else "") or point.value

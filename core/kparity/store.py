@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -12,6 +13,7 @@ from kparity.records import SCHEMA_VERSION, Evaluation, RunInfo
 
 _INFO = "run.json"
 _EVALUATIONS = "evaluations.jsonl"
+R = TypeVar("R")
 
 
 class RunFolder:
@@ -68,25 +70,39 @@ def read_run(path: str | os.PathLike[str]) -> tuple[RunInfo, list[Evaluation]]:
     """
     folder = Path(path)
     try:
-        info = msgspec.json.decode((folder / _INFO).read_bytes(), type=RunInfo)
+        head = (folder / _INFO).read_bytes()
         lines = (folder / _EVALUATIONS).read_bytes().split(b"\n")
     except OSError as error:
         raise KparityError(f"{str(folder)!r} is no run folder: {error.strerror}: {error.filename}") from error
-    except msgspec.DecodeError as error:
-        raise KparityError(f"{str(folder / _INFO)!r} is damaged: {error}") from error
+    info = _decode(head, RunInfo, repr(str(folder / _INFO)))
     evaluations = []
     for number, line in enumerate(lines, 1):
         if not line:
             continue
         try:
-            evaluations.append(msgspec.json.decode(line, type=Evaluation))
-        except msgspec.DecodeError as error:
-            if number == len(lines):
-                break
-            raise KparityError(f"{str(folder / _EVALUATIONS)!r}, line {number} is damaged: {error}") from error
-        if evaluations[-1].schema > SCHEMA_VERSION:
-            raise KparityError(
-                f"{str(folder / _EVALUATIONS)!r}, line {number} has schema {evaluations[-1].schema}; "
-                f"this kparity reads up to {SCHEMA_VERSION}: upgrade kparity"
-            )
+            evaluations.append(_decode(line, Evaluation, f"{str(folder / _EVALUATIONS)!r}, line {number}"))
+        except _DamagedError:
+            if number < len(lines):
+                raise
     return info, evaluations
+
+
+class _Versioned(msgspec.Struct):
+    schema: int = SCHEMA_VERSION
+
+
+class _DamagedError(KparityError):
+    """Bytes that are no record."""
+
+
+def _decode(data: bytes, kind: type[R], where: str) -> R:
+    """Decode one record; its schema version is looked at before the rest of it."""
+    try:
+        schema = msgspec.json.decode(data, type=_Versioned).schema
+        if schema > SCHEMA_VERSION:
+            raise KparityError(
+                f"{where} has schema {schema}; this kparity reads up to {SCHEMA_VERSION}: upgrade kparity"
+            )
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UsageError) as error:
+        raise _DamagedError(f"{where} is damaged: {error}") from error

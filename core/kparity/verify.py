@@ -144,17 +144,21 @@ class BoundCheck(Check):
             output, truth, bound = evidence.outputs[index], problem.oracle[index], problem.bounds[index]
             with np.errstate(invalid="ignore", over="ignore"):
                 error = np.abs(output.astype(np.float64) - truth)
-            error = np.where(np.isfinite(error), error, 0.0)  # NonFiniteCheck judges those
+            if dtypes.is_float(info.dtype):
+                error = np.where(np.isfinite(error), error, 0.0)  # NonFiniteCheck judges those
+            else:
+                error = np.where(output == truth, 0.0, np.maximum(error, 1.0))  # float64 merges large integers
             if error.size == 0:
                 continue
             if (error > bound).any():
-                with np.errstate(divide="ignore", invalid="ignore"):
+                with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                     ratio = np.where(error > bound, error / np.maximum(bound, np.finfo(np.float64).tiny), 0.0)
                 where = tuple(int(i) for i in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
                 count = int(np.count_nonzero(error > bound))
+                wanted = f"{truth[where]:.9g}" if dtypes.is_float(info.dtype) else str(truth[where])
                 return self.failed(
                     f"{count:,} of {error.size:,} elements of {info.name!r} are off; worst at {list(where)}: "
-                    f"got {output[where]!s}, wanted {truth[where]:.9g}, allowed +-{bound[where]:.3g}",
+                    f"got {output[where]!s}, wanted {wanted}, allowed +-{bound[where]:.3g}",
                     output=info.name,
                     wrong=count,
                     of=int(error.size),
@@ -179,22 +183,22 @@ def judge(evidence: Evidence, extra: Sequence[Check] = ()) -> Verdict:
     """The verdict on one output: all mandatory checks, then the extra ones.
 
     A handful of elements just outside their bounds may mean no more than that the few honest evaluations were lucky
-    there: the ensemble is then enlarged, up to `APPEAL_DRAWS` draws, before the verdict stands.
+    there: the ensemble is then enlarged, up to `APPEAL_DRAWS` draws, before the verdict stands. Large cases draw none.
     """
     verdict = _examine(evidence, extra)
-    while _may_appeal(verdict) and evidence.problem.honest.draws < APPEAL_DRAWS:
+    while _may_appeal(verdict) and 0 < evidence.problem.honest.draws < APPEAL_DRAWS:
         evidence = replace(evidence, problem=evidence.problem.refined(draws=evidence.problem.honest.draws))
         verdict = _examine(evidence, extra)
     return verdict
 
 
 def _may_appeal(verdict: Verdict) -> bool:
-    """True where the bound was the only check to fail, on at most one element in ten thousand (or on five)."""
+    """True where the bound was the only check to fail, on at most one element in 500 (or on five)."""
     failures = [check for check in verdict.checks if check.status != "passed"]
     if len(failures) != 1 or failures[0].name != BoundCheck.name or "wrong" not in failures[0].details:
         return False
     wrong, total = int(failures[0].details["wrong"]), int(failures[0].details["of"])
-    return wrong <= max(5, total // 10_000)
+    return wrong <= max(5, total // 500)
 
 
 def _examine(evidence: Evidence, extra: Sequence[Check]) -> Verdict:

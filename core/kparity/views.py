@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kparity.backend import DeviceInfo, Implementation
+from kparity.case import ROLES
 from kparity.catalogue import Catalogue
 from kparity.dtypes import NAMES
 from kparity.errors import Unavailable
@@ -78,7 +79,7 @@ def task_rows(catalogue: Catalogue, specs: Iterable[KernelSpec]) -> list[dict[st
                 "task": spec.name,
                 "owner": catalogue.owner("task", spec.name),
                 "signature": spec.signature,
-                "dtypes": sorted({name for choices in spec.dtypes.values() for name in choices}),
+                "dtypes": list(dict.fromkeys(name for choices in spec.dtypes.values() for name in choices)),
                 "cases": {role: roles.count(role) for role in dict.fromkeys(roles)},
                 "implementations": [one.label for one in implementations],
             }
@@ -87,11 +88,15 @@ def task_rows(catalogue: Catalogue, specs: Iterable[KernelSpec]) -> list[dict[st
 
 
 def list_view(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """The rows of `task_rows` as a table."""
-    grid = table("task", "cases", "dtypes", "implementations")
+    """The rows of `task_rows` as a table: how many cases there are in each role, dtypes included."""
+    grid = table("task")
+    for role in ROLES:
+        grid.add_column(role, justify="right", no_wrap=True)
+    grid.add_column("dtypes")
+    grid.add_column("implemented by")
     for row in rows:
-        cases = ", ".join(f"{count} {role}" for role, count in row["cases"].items())
-        grid.add_row(row["task"], cases, " ".join(row["dtypes"]), " ".join(row["implementations"]))
+        counts = [str(row["cases"].get(role, "")) for role in ROLES]
+        grid.add_row(row["task"], *counts, " ".join(row["dtypes"]), " ".join(row["implementations"]))
     return grid
 
 

@@ -11,6 +11,7 @@ import sys
 
 import msgspec
 
+from kparity import dtypes
 from kparity.backend import resolve
 from kparity.errors import Unavailable, Unsupported
 from kparity.sandbox import wire
@@ -48,6 +49,9 @@ class Worker:
             return wire.Supported(engine.supports(request.case))
         if isinstance(request, wire.Execute):
             returned = engine.execute(request.case, self._arena.read(request.inputs, copy=False))
+            foreign = sorted({array.dtype.name for array in returned.outputs} - set(dtypes.NAMES))
+            if foreign:
+                raise ImplementationFailure(f"returned an array of {foreign[0]}, which is no dtype of kparity's")
             blocks, _ = self._arena.write(returned.outputs, request.free)
             return wire.Executed(blocks, returned.inputs_digest, returned.compile_s)
         return wire.Measured(engine.measure(request.policy))

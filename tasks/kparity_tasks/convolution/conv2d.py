@@ -47,7 +47,7 @@ from kparity_tasks.dtypes import FLOATS
     flops="2 * batch * out_channels * (in_channels // groups) * kernel_h * kernel_w"
     " * ((height + 2 * padding - dilation * (kernel_h - 1) - 1) // stride + 1)"
     " * ((width + 2 * padding - dilation * (kernel_w - 1) - 1) // stride + 1)",
-    numerics=Numerics(tf32=True),
+    numerics=Numerics(storage_intermediates=True, tf32=True),
 )
 def conv2d(x, weight, bias, stride=1, padding=0, dilation=1, groups=1):
     """Cross-correlation with zero padding, NCHW:

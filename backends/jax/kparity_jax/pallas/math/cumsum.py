@@ -52,6 +52,7 @@ def _kernel(x_ref: Any, y_ref: Any, *, rows: int, cols: int, width: int, on_gpu:
         x = plgpu.load(x_ref.at[:, place], mask=inside, other=0).astype(jnp.float32)
         y = carried[:, None] + jnp.cumsum(x, axis=1)
         plgpu.store(y_ref.at[:, place], y.astype(y_ref.dtype), mask=inside)
-        return carried + jnp.sum(x, axis=1)
+        last = jnp.arange(width) == width - 1  # not `carried + sum(x)`: Triton 3.6 crashes on that reduction in a loop
+        return jnp.sum(jnp.where(last, y, 0), axis=1)
 
     lax.fori_loop(0, pl.cdiv(cols, width), step, jnp.zeros(height, jnp.float32))
