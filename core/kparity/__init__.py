@@ -11,11 +11,13 @@ from kparity.backend import (
     Executable,
     Function,
     Implementation,
+    Probes,
     Support,
     kernels_in,
     load_python,
 )
 from kparity.case import ArrayInfo, Case
+from kparity.clock import Activity, DeviceClock, Telemetry
 from kparity.distributions import (
     Distribution,
     ascending,
@@ -53,6 +55,7 @@ from kparity.verify import Check, Evidence, Problem
 from kparity.version import __version__
 
 __all__ = [
+    "Activity",
     "ArrayInfo",
     "Backend",
     "CandidateError",
@@ -60,6 +63,7 @@ __all__ = [
     "Check",
     "CheckResult",
     "DeviceArray",
+    "DeviceClock",
     "DeviceInfo",
     "Distribution",
     "Evaluation",
@@ -76,6 +80,7 @@ __all__ = [
     "Options",
     "Outcome",
     "PluginError",
+    "Probes",
     "Problem",
     "Reporter",
     "Run",
@@ -84,6 +89,7 @@ __all__ = [
     "Session",
     "SpecError",
     "Support",
+    "Telemetry",
     "TimingPolicy",
     "Unavailable",
     "UnknownNameError",

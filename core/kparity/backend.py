@@ -11,13 +11,15 @@ import importlib
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
 from kparity import dtypes
+from kparity.cache import evict_host_cache
 from kparity.case import Case
+from kparity.clock import DeviceClock, Telemetry
 from kparity.errors import CandidateError
 
 DeviceArray = Any
@@ -69,6 +71,22 @@ class Support(msgspec.Struct, frozen=True):
 
     answer: Literal["yes", "emulated", "no"] = "yes"
     reason: str = ""
+
+
+class Probes(NamedTuple):
+    """Functions on device arrays that measure a device: made by the vendor, not by us.
+
+    Attributes:
+        null: takes a one-element array and does as little as a call can.
+        copy: takes an array and returns a copy of it.
+        matmul: takes two square matrices and returns their product; None where the backend has no tuned one.
+        matmul_dtypes: the operand dtypes for which that product is tuned.
+    """
+
+    null: Function
+    copy: Function
+    matmul: Function | None = None
+    matmul_dtypes: tuple[str, ...] = ("float32", "float16", "bfloat16")
 
 
 class Backend(ABC):
@@ -137,6 +155,34 @@ class Backend(ABC):
     def wait(self, outputs: Sequence[DeviceArray]) -> None:
         """Block until the outputs are computed; by default device work is synchronous and this returns at once."""
         return
+
+    # Optional capabilities. A missing one lowers what is recorded, never the bar.
+
+    def synchronize(self, outputs: Sequence[DeviceArray]) -> None:
+        """Block until the whole device is idle, side queues included; by default `wait`."""
+        self.wait(outputs)
+
+    def clock(self) -> DeviceClock | None:
+        """A clock that reads kernel time on the opened device; None times on the host clock alone."""
+        return None
+
+    def flush_cache(self) -> bool:
+        """Evict the device's last-level cache and wait; returns whether that was done.
+
+        By default a device of kind `cpu` evicts the processor's cache, and others cannot.
+        """
+        if self.info.kind != "cpu":
+            return False
+        evict_host_cache()
+        return True
+
+    def telemetry(self) -> Telemetry | None:
+        """Clocks, power, temperature and the like at this moment, where they can be read."""
+        return None
+
+    def probes(self) -> Probes | None:
+        """Calls that show what the opened device can reach; None leaves records without a roofline."""
+        return None
 
 
 class Implementation(msgspec.Struct, frozen=True):

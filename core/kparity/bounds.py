@@ -36,6 +36,7 @@ ROUNDING = 0.51
 _TF32_EPS = 2.0**-10
 _WINDOW = 129
 _STEPS = 64
+_ENOUGH = 1000
 
 
 @dataclass(frozen=True)
@@ -175,13 +176,28 @@ def _smooth(error: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
 
 
 def _smooth_by_magnitude(error: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
-    """The largest error among all elements within a factor of four of the same magnitude."""
-    exponent = np.frexp(np.where(np.isfinite(magnitude), magnitude, 0.0))[1]
-    top = int(exponent.max(initial=0))
-    step = np.clip(top - exponent, 0, _STEPS - 1).astype(np.uint8)  # zeros go with the smallest
-    largest = np.array([error.max(where=step == one, initial=0.0) for one in range(_STEPS)])
-    padded = np.pad(largest, 1)
-    return np.asarray(np.maximum(np.maximum(padded[:-2], padded[2:]), largest)[step])
+    """The largest error among all elements of about the same magnitude: powers of two, and at least 1,000 elements.
+
+    Where few elements are as small as one, the next larger ones are taken in until there are enough.
+    """
+    if error.size == 0:
+        return error
+    exponent = np.frexp(np.where(np.isfinite(magnitude), magnitude, 0.0))[1].ravel()
+    step = np.clip(int(exponent.max()) - exponent, 0, _STEPS - 1).astype(np.uint8)  # zeros go with the smallest
+    counts = np.bincount(step, minlength=_STEPS)
+    order = np.argsort(step, kind="stable")  # a radix sort for bytes
+    places = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    present = np.flatnonzero(counts)
+    largest = np.zeros(_STEPS)
+    largest[present] = np.maximum.reduceat(error.ravel()[order], places[present])
+    enough = min(_ENOUGH, error.size)
+    merged = np.zeros(_STEPS)
+    for one in range(_STEPS):
+        low = high = one
+        while counts[low : high + 1].sum() < enough:  # larger magnitudes have lower steps
+            low, high = (low - 1, high) if low > 0 else (low, high + 1)
+        merged[one] = largest[max(low - 1, 0) : high + 2].max()
+    return np.asarray(merged[step]).reshape(error.shape)
 
 
 class Jittered(np.ndarray):

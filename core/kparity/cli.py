@@ -157,6 +157,88 @@ def verify(
 
 
 @app.command()
+def compare(
+    task: Annotated[str, typer.Argument(help="Name of the task.")],
+    first: Annotated[str, typer.Argument(help="Label of one implementation, e.g. triton.")],
+    second: Annotated[str, typer.Argument(help="Label of the other, e.g. torch:eager.")],
+    dtype: _Dtypes = None,
+    role: _Roles = None,
+    case: _Cases = None,
+    seed: _Seed = None,
+    warm: Annotated[bool, typer.Option("--warm", help="Leave the cache as it is instead of evicting it.")] = False,
+    budget: Annotated[float, typer.Option(help="Seconds for each case.")] = 10.0,
+    json: _Json = False,
+) -> None:
+    """Say which of two implementations is faster on this device: paired, interleaved, with an interval."""
+    from kparity.benchview import compared_view
+    from kparity.compare import ComparePolicy
+    from kparity.report import json_text
+
+    session = _session()
+    policy = ComparePolicy(budget_s=budget, cache="warm" if warm else "cold")
+    results = []
+    with _stderr().status("comparing"):
+        for result in session.compare(
+            task,
+            first,
+            second,
+            dtypes=dtype or (),
+            roles=role or (),
+            cases=case or (),
+            policy=policy,
+            options=_options(seed, False, True, 0, 300.0),
+        ):
+            results.append(result)
+    if json:
+        typer.echo(json_text(results))
+    else:
+        _print(compared_view(results))
+
+
+@app.command()
+def bench(
+    task: Annotated[str, typer.Argument(help="Name of the task.")],
+    backend: _Backends = None,
+    dtype: _Dtypes = None,
+    role: _Roles = None,
+    case: _Cases = None,
+    seed: _Seed = None,
+    warm: Annotated[bool, typer.Option("--warm", help="Leave the cache as it is instead of evicting it.")] = False,
+    budget: Annotated[float, typer.Option(help="Seconds of sampling for each implementation and case.")] = 2.0,
+    out: _Out = None,
+    json: _Json = False,
+) -> None:
+    """Time one task in depth: every implementation here, with intervals, overheads and the distance from the limit."""
+    from kparity.benchview import bench_view
+    from kparity.lanes import Options
+    from kparity.plan import Selection
+    from kparity.report import JsonReporter
+    from kparity.timing import TimingPolicy
+
+    session = _session()
+    selection = Selection(
+        tasks=(task,),
+        backends=tuple(backend or ()),
+        dtypes=tuple(dtype or ()),
+        roles=tuple(role or ("typical", "perf")) if role or not case else (),
+        cases=tuple(case or ()),
+    )
+    policy = TimingPolicy(budget_s=budget, target=0.002, minimum=20, cache="warm" if warm else "cold")
+    with _stderr().status("opening and calibrating devices"):
+        prepared = session.prepare(
+            selection, Options(seed=seed, timing=policy), out=out, by_default=not role and not case
+        )
+    evaluations, interrupted = _watch(prepared)
+    if json:
+        typer.echo(JsonReporter().render(prepared.info, evaluations))
+    else:
+        _print(bench_view(prepared.info, evaluations))
+    if interrupted:
+        raise SystemExit(130)
+    _finish(evaluations)
+
+
+@app.command()
 def doctor(backend: _Backends = None, json: _Json = False) -> None:
     """Say what this machine has: each backend and device, or why not and what to install."""
     from kparity.report import json_text

@@ -80,6 +80,12 @@ def busy_seconds(activities: Iterable[Activity]) -> float:
     return total * 1e-9
 
 
+def span_seconds(activities: Iterable[Activity]) -> float:
+    """Seconds from the start of the first activity to the end of the last, gaps included."""
+    seen = list(activities)
+    return (max(one.end_ns for one in seen) - min(one.start_ns for one in seen)) * 1e-9 if seen else 0.0
+
+
 class Telemetry(msgspec.Struct, frozen=True):
     """The state of the hardware at one moment, by quantity with its unit in the name (`sm_clock_mhz`, `power_w`, ...).
 
@@ -98,7 +104,7 @@ class ClockReport(msgspec.Struct, frozen=True):
     Attributes:
         clock: its name.
         resolution_s: smallest step seen between timestamps.
-        slope: device seconds per host second, over several durations.
+        slope: device seconds per host second, over several durations; gaps between activities count on both sides.
         faults: what is wrong; a clock with a fault is not used.
     """
 
@@ -152,7 +158,7 @@ def self_test(clock: DeviceClock) -> ClockReport:
     resolution = step_seconds(stamps)
     if resolution > LARGEST_RESOLUTION_S:
         faults.append(f"steps of {resolution * 1e9:.0f} ns are coarser than {LARGEST_RESOLUTION_S * 1e9:.0f} ns")
-    device = [busy_seconds(one) for one in recorded]
+    device = [span_seconds(one) for one in recorded]
     slope = _slope(host, device)
     if abs(slope - 1) > SLOPE_TOLERANCE:
         faults.append(f"runs at {slope:.4f} of the host clock's rate; allowed is 1 +- {SLOPE_TOLERANCE:g}")

@@ -15,10 +15,21 @@ import msgspec
 from kparity.backend import DeviceInfo, Implementation
 from kparity.case import Case
 from kparity.errors import Unsupported, WorkerError
-from kparity.records import DeviceRef, Evaluation, ImplementationInfo, Isolation, Measurement, Status, Verdict
-from kparity.sandbox.engine import ImplementationFailure
+from kparity.records import (
+    Ceilings,
+    CheckResult,
+    DeviceRef,
+    Evaluation,
+    ImplementationInfo,
+    Isolation,
+    Status,
+    Verdict,
+)
+from kparity.roofline import floor_s, primary_time, roofline
+from kparity.sandbox.engine import ImplementationFailure, Returned
 from kparity.sandbox.host import Runner
-from kparity.timing import TimingPolicy
+from kparity.spec import KernelSpec
+from kparity.timing import Timed, TimingPolicy
 from kparity.verify import Check, Evidence, Problem, judge
 
 CANDIDATE = "candidate"
@@ -43,33 +54,38 @@ class Subject:
     def candidate(cls, task: str, backend: str, source: str, entry_point: str) -> Subject:
         """Source text; the record carries its digest."""
         fingerprint = hashlib.sha256(source.encode()).hexdigest()[:16]
-        return cls(ImplementationInfo(backend, CANDIDATE, source_digest=fingerprint), task, source, entry_point)
+        info = ImplementationInfo(backend, CANDIDATE, source_digest=fingerprint)
+        return cls(info, task, source or "\n", entry_point)  # an empty text is still a text, not a target
 
 
 @dataclass(frozen=True)
-class Bench:
+class Setting:
     """Where and how evaluations are made: an opened runner, its device, and the rules in force.
 
     Attributes:
-        shared, exclusive: held while the machine is merely used, and while something is timed.
+        ceilings: what the device was measured to reach; None leaves records without a roofline.
+        shared, exclusive: held while the device is merely used, and while something is timed.
+        thinking: held while the judge itself computes.
     """
 
     runner: Runner
     device: DeviceInfo
     checks: tuple[Check, ...] = ()
     timing: TimingPolicy | None = None
+    ceilings: Ceilings | None = None
     shared: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
     exclusive: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    thinking: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
 
 
-def evaluate(bench: Bench, subject: Subject, pose: Callable[[], Problem], blank: Evaluation) -> Evaluation:
+def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], blank: Evaluation) -> Evaluation:
     """Evaluate `subject` on the problem that `pose` gives.
 
     The cascade: does the implementation load, does the device support the case, does it run, is it right, how fast is
     it. Each step is reached only if the one before succeeded; what is emulated is not timed.
 
     Args:
-        bench: where it runs.
+        setting: where it runs.
         subject: what runs.
         pose: draws the inputs and evaluates the oracle; called only if the device supports the case.
         blank: the record to fill in; carries task, case, seed.
@@ -78,37 +94,70 @@ def evaluate(bench: Bench, subject: Subject, pose: Callable[[], Problem], blank:
         WorkerError: the worker died or hung; the caller makes the record and starts another worker.
     """
     started = time.perf_counter()
-    verdict, digest, compile_s, emulated = Verdict.of_error("not reached"), "", None, False
-    measurements: tuple[Measurement, ...] = ()
+    verdict, digest, emulated = Verdict.of_error("not reached"), "", False
+    returned: Returned | None = None
+    timed: Timed | None = None
     try:
-        with bench.shared():
-            bench.runner.load(target=subject.info.target, source=subject.source, entry_point=subject.entry_point)
-            support = bench.runner.supports(blank.case)
+        with setting.shared():
+            setting.runner.load(target=subject.info.target, source=subject.source, entry_point=subject.entry_point)
+            support = setting.runner.supports(blank.case)
             if support.answer == "no":
-                raise Unsupported(support.reason or f"{bench.device.name} does not support this case")
+                raise Unsupported(support.reason or f"{setting.device.name} does not support this case")
             emulated = support.answer == "emulated"
+        with setting.thinking():
             problem = pose()
             digest = problem.inputs_digest
-            returned = bench.runner.execute(problem.case, problem.inputs)
-            compile_s = returned.compile_s
-            verdict = judge(Evidence(problem, returned.outputs, returned.inputs_digest), bench.checks)
-        if verdict.status == "passed" and bench.timing is not None and blank.case.role != "edge" and not emulated:
-            with bench.exclusive():
-                measurements = bench.runner.measure(bench.timing)
+        with setting.shared():
+            returned = setting.runner.execute(problem.case, problem.inputs)
+        with setting.thinking():
+            verdict = judge(Evidence(problem, returned.outputs, returned.inputs_digest), setting.checks)
+        if verdict.status == "passed" and setting.timing is not None and blank.case.role != "edge" and not emulated:
+            with setting.exclusive():
+                timed = setting.runner.measure(setting.timing)
+            verdict = _possible(problem.spec, blank.case, setting.device, verdict, timed, setting.ceilings)
     except Unsupported as error:
         verdict = Verdict.unsupported(str(error))
     except ImplementationFailure as error:
         verdict = Verdict.of_error(str(error))
-    return msgspec.structs.replace(
+    record = msgspec.structs.replace(
         blank,
         verdict=verdict,
-        measurements=measurements,
-        compile_s=compile_s,
+        compile_s=returned.compile_s if returned is not None else None,
+        first_call_s=returned.first_call_s if returned is not None else None,
         emulated=emulated,
         inputs_digest=digest,
         duration_s=time.perf_counter() - started,
-        output=bench.runner.output() if verdict.status != "passed" else "",
+        output=setting.runner.output() if verdict.status != "passed" else "",
     )
+    if timed is None or verdict.status != "passed":
+        return record
+    record = msgspec.structs.replace(
+        record, measurements=timed.measurements, conditions=timed.conditions, withheld=timed.withheld
+    )
+    primary = primary_time(record)
+    if primary is None or setting.ceilings is None:
+        return record
+    return msgspec.structs.replace(
+        record, roofline=roofline(problem.spec, blank.case, primary.median_s, setting.ceilings)
+    )
+
+
+def _possible(
+    spec: KernelSpec, case: Case, device: DeviceInfo, verdict: Verdict, timed: Timed, ceilings: Ceilings | None
+) -> Verdict:
+    """The verdict with one more check where times were taken cold: none may lie below the physical floor.
+
+    Only on hardware of its own: a CPU's ceilings shift with whatever else runs on it.
+    """
+    floor = floor_s(spec, case, ceilings) if ceilings is not None and device.kind in ("gpu", "accelerator") else 0.0
+    for measurement in timed.measurements:
+        if measurement.measurand != "dispatch" and measurement.cache == "cold" and measurement.median_s < floor:
+            message = (
+                f"{measurement.measurand} time {measurement.median_s:.3g} s is below what this device can do, "
+                f"{floor:.3g} s for {case.bytes:,} bytes and {case.flops or 0:,} operations"
+            )
+            return Verdict.of_checks([*verdict.checks, CheckResult("physical_floor", "failed", message)])
+    return verdict
 
 
 def blank_record(

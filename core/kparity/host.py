@@ -8,6 +8,14 @@ import platform
 from kparity.records import HostInfo
 
 
+def memory_bytes() -> int:
+    """Main memory of this machine; 8 GiB where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 8 << 30
+
+
 def host_info() -> HostInfo:
     """This machine."""
     return HostInfo(platform.platform(), cpu_name(), os.cpu_count() or 1, platform.python_version())

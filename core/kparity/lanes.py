@@ -6,6 +6,7 @@ import contextlib
 import os
 import queue
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +15,16 @@ import msgspec
 
 from kparity.backend import Backend, DeviceInfo
 from kparity.case import Case
+from kparity.clock import ClockReport
 from kparity.errors import KparityError, Unavailable, WorkerError
-from kparity.evaluation import Bench, Subject, blank_record, evaluate, lost
-from kparity.records import Evaluation, Isolation, Verdict
+from kparity.evaluation import Setting, Subject, blank_record, evaluate, lost
+from kparity.host import memory_bytes
+from kparity.records import Ceilings, Evaluation, Isolation, Verdict
+from kparity.roofline import best_ceilings, recall_ceilings, remember_ceilings
 from kparity.sandbox.host import InlineRunner, ProcessRunner, Runner
 from kparity.spec import KernelSpec
 from kparity.timing import TimingPolicy
 from kparity.verify import Check, Problem
-
-_CACHE_BYTES = 2 << 30
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +51,8 @@ class Lane:
 
     Attributes:
         work: (subject, spec, case) in order.
+        clock: how the device's clock did in its self-test; None where it has none.
+        ceilings: what the device was measured to reach.
     """
 
     backend: Backend
@@ -58,6 +62,8 @@ class Lane:
     unavailable: Unavailable | None = None
     work: list[tuple[Subject, KernelSpec, Case]] = field(default_factory=list)
     runner: Runner | None = None
+    clock: ClockReport | None = None
+    ceilings: Ceilings | None = None
 
     def open(self) -> None:
         """Start the runner and open the device; if that fails, `unavailable` says why."""
@@ -72,6 +78,21 @@ class Lane:
         if self.unavailable is not None:
             self.close()
 
+    def calibrate(self) -> None:
+        """Test the device's clock; measure its ceilings unless that was done before, on this machine.
+
+        Raises:
+            WorkerError: the worker was lost.
+        """
+        assert self.runner is not None
+        assert self.device is not None
+        known = recall_ceilings(self.device)
+        calibration = self.runner.calibrate(ceilings=known is None)
+        self.clock = calibration.clock
+        if known is None and calibration.ceilings is not None:
+            remember_ceilings(self.device, calibration.ceilings)
+        self.ceilings = known or calibration.ceilings
+
     def close(self) -> None:
         """End the runner."""
         runner, self.runner = self.runner, None
@@ -85,10 +106,16 @@ class Lane:
 
 
 class Machine:
-    """Many may use the machine at once, but whoever takes a time has it alone; a waiting timing goes first."""
+    """Many may use the machine at once, but whoever takes a time has it alone; a waiting timing goes first.
 
-    def __init__(self, jobs: int) -> None:
+    Args:
+        jobs: how many may use it at once; 0 means one for each processor core.
+        apart: whatever is timed has hardware of its own, so that the judge may go on computing on the processor.
+    """
+
+    def __init__(self, jobs: int, *, apart: bool) -> None:
         self._jobs = jobs or os.cpu_count() or 1
+        self.apart = apart
         self._users = 0
         self._waiting = 0
         self._timing = False
@@ -106,6 +133,10 @@ class Machine:
             with self._changed:
                 self._users -= 1
                 self._changed.notify_all()
+
+    def thinking(self) -> contextlib.AbstractContextManager[None]:
+        """Hold while the judge computes."""
+        return contextlib.nullcontext() if self.apart else self.shared()
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -128,9 +159,34 @@ class Problems:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
+        self._capacity = memory_bytes() // 4
         self._posed: OrderedDict[tuple[str, str], Problem] = OrderedDict()
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._guard = threading.Lock()
+
+    def prefetch(self, agenda: Sequence[tuple[KernelSpec, Case]], stop: threading.Event) -> None:
+        """Pose problems ahead of need on idle cores, in order, as far as the cache holds them."""
+        queue_of_cases = iter(agenda)
+        guard = threading.Lock()
+
+        def work() -> None:
+            while not stop.is_set():
+                with guard:
+                    item = next(queue_of_cases, None)
+                if item is None:
+                    return
+                spec, case = item
+                while self._full() and not stop.is_set():
+                    time.sleep(0.05)
+                with contextlib.suppress(KparityError):  # the lane that needs it will report it
+                    self.pose(spec, case)
+
+        for _ in range(max(1, (os.cpu_count() or 1) // 4)):
+            threading.Thread(target=work, daemon=True).start()
+
+    def _full(self) -> bool:
+        with self._guard:
+            return sum(map(_weight, self._posed.values())) > self._capacity // 2
 
     def pose(self, spec: KernelSpec, case: Case) -> Problem:
         """The problem of that case; waits if another lane is just posing it."""
@@ -145,7 +201,7 @@ class Problems:
             problem = Problem.pose(spec, case, self._seed)
             with self._guard:
                 self._posed[key] = problem
-                while len(self._posed) > 1 and sum(map(_weight, self._posed.values())) > _CACHE_BYTES:
+                while len(self._posed) > 1 and sum(map(_weight, self._posed.values())) > self._capacity:
                     self._posed.popitem(last=False)
             return problem
 
@@ -155,7 +211,9 @@ def run_lanes(lanes: Sequence[Lane], checks: Sequence[Check], seed: int, options
 
     Closing the generator, or an exception such as Ctrl-C in the consumer, ends every worker.
     """
-    machine, problems = Machine(options.jobs), Problems(seed)
+    kinds = {lane.device.kind for lane in lanes if lane.device is not None}
+    machine = Machine(options.jobs, apart=options.timing is None or kinds <= {"gpu", "accelerator", "interpreter"})
+    problems = Problems(seed)
     finished: queue.Queue[Evaluation | BaseException | None] = queue.Queue()
     stop = threading.Event()
 
@@ -175,6 +233,8 @@ def run_lanes(lanes: Sequence[Lane], checks: Sequence[Check], seed: int, options
     try:
         for thread in threads:
             thread.start()
+        if machine.apart:
+            problems.prefetch(_agenda(lanes), stop)
         running = len(threads)
         while running:
             item = finished.get()
@@ -201,6 +261,31 @@ def open_all(lanes: Sequence[Lane]) -> None:
     _each(open_one, lanes)
 
 
+def calibrate_all(lanes: Sequence[Lane]) -> None:
+    """Calibrate every lane whose work is timed, one after the other, and share ceilings between lanes of a device.
+
+    A lane whose worker is lost over it becomes unavailable.
+    """
+    for lane in lanes:
+        timed = lane.options.timing is not None and any(case.role != "edge" for _, _, case in lane.work)
+        if not timed or lane.device is None or lane.device.kind == "interpreter":
+            continue
+        try:
+            lane.calibrate()
+        except (WorkerError, KparityError) as error:
+            lane.unavailable = Unavailable(f"{lane.backend.name} cannot be calibrated: {error}")
+            lane.close()
+    for lane in lanes:
+        if lane.device is not None:
+            same = [other.ceilings for other in lanes if other.device and same_device(other.device, lane.device)]
+            lane.ceilings = best_ceilings(lane.ceilings, [one for one in same if one is not None])
+
+
+def same_device(one: DeviceInfo, other: DeviceInfo) -> bool:
+    """Whether two reports are about the same piece of hardware."""
+    return one.kind == other.kind and (one.uuid, one.name, one.index) == (other.uuid, other.name, other.index)
+
+
 def _evaluate_on(
     lane: Lane,
     subject: Subject,
@@ -214,11 +299,23 @@ def _evaluate_on(
     blank = blank_record(subject, case, lane.device, seed, lane.options.isolation)
     if lane.runner is None:  # the worker was lost in the evaluation before
         lane.open()
+        if lane.runner is not None and lane.options.timing is not None:
+            with machine.exclusive():
+                lane.calibrate()
     if lane.runner is None or lane.device is None:
         return msgspec.structs.replace(blank, verdict=Verdict.of_error(f"the device was lost: {lane.unavailable}"))
-    bench = Bench(lane.runner, lane.device, checks, lane.options.timing, machine.shared, machine.exclusive)
+    setting = Setting(
+        runner=lane.runner,
+        device=lane.device,
+        checks=checks,
+        timing=lane.options.timing,
+        ceilings=lane.ceilings,
+        shared=machine.shared,
+        exclusive=machine.exclusive,
+        thinking=machine.thinking,
+    )
     try:
-        return evaluate(bench, subject, lambda: problems.pose(spec, case), blank)
+        return evaluate(setting, subject, lambda: problems.pose(spec, case), blank)
     except WorkerError as error:
         record = lost(blank, error, lane.runner.output())
         lane.close()
@@ -235,5 +332,15 @@ def _each(function: Callable[[Lane], None], lanes: Sequence[Lane]) -> None:
         thread.join()
 
 
+def _agenda(lanes: Sequence[Lane]) -> list[tuple[KernelSpec, Case]]:
+    """Every case of the run once, in the order in which the first lane to need it comes to it."""
+    agenda: dict[tuple[str, str], tuple[int, KernelSpec, Case]] = {}
+    for lane in lanes:
+        for place, (_, spec, case) in enumerate(lane.work):
+            agenda.setdefault((case.task, case.key), (place, spec, case))
+    return [(spec, case) for _, spec, case in sorted(agenda.values(), key=lambda item: item[0])]
+
+
 def _weight(problem: Problem) -> int:
-    return sum(array.nbytes for array in (*problem.inputs, *problem.oracle, *problem.bounds))
+    arrays = (*problem.inputs, *problem.oracle, *problem.bounds, *problem.honest.errors)
+    return sum(array.nbytes for array in arrays)

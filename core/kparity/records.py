@@ -9,6 +9,7 @@ import msgspec
 
 from kparity.backend import DeviceInfo
 from kparity.case import Case
+from kparity.clock import ClockReport, Telemetry
 from kparity.errors import UsageError
 
 SCHEMA_VERSION = 1
@@ -17,6 +18,7 @@ Status = Literal["passed", "failed", "error", "unsupported", "inconclusive"]
 STATUSES: tuple[Status, ...] = ("passed", "failed", "error", "unsupported", "inconclusive")
 Measurand = Literal["device", "end_to_end", "dispatch"]
 Isolation = Literal["inline", "process"]
+CacheState = Literal["cold", "warm"]
 
 
 class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -65,15 +67,46 @@ class Verdict(msgspec.Struct, frozen=True):
         return cls("unsupported", (), reason)
 
 
+class Conditions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The state of the machine around a measurement.
+
+    Attributes:
+        before, after: what the hardware reports, by quantity with its unit; empty where it cannot be read.
+        throttled: reasons for which the hardware held its clocks down at either moment.
+        load: the host's one-minute load average before and after, where there is one.
+    """
+
+    before: dict[str, float] = {}
+    after: dict[str, float] = {}
+    throttled: tuple[str, ...] = ()
+    load: tuple[float, float] | None = None
+
+    @classmethod
+    def around(cls, before: Telemetry | None, after: Telemetry | None, load: tuple[float, float] | None) -> Conditions:
+        """From what was read before and after."""
+        seen = [one for one in (before, after) if one is not None]
+        return cls(
+            before=before.values if before is not None else {},
+            after=after.values if after is not None else {},
+            throttled=tuple(dict.fromkeys(reason for one in seen for reason in one.throttled)),
+            load=load,
+        )
+
+
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """Times of one measurand, as sampled.
 
     Attributes:
         measurand: what the time means; unlike measurands are never compared.
         clock: the clock's name.
-        resolution_s: its measured resolution in seconds.
-        samples_s: seconds for one call, raw, in the order taken.
+        resolution_s: its measured resolution in seconds, for one call.
+        samples_s: seconds for one call, raw, in the order taken; none was discarded.
         warmup: calls made before the first sample.
+        cache: `cold` where the last-level cache was evicted before each sample.
+        calls_per_sample: calls that share a sample where one is too short for the clock.
+        interval_s: 95 % confidence limits of the median, widened by the resolution.
+        drift: relative change over the series that a trend explains; 0 where none shows.
+        bimodal: the samples fall into two clusters.
     """
 
     measurand: Measurand
@@ -81,6 +114,11 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     resolution_s: float
     samples_s: tuple[float, ...]
     warmup: int
+    cache: CacheState = "warm"
+    calls_per_sample: int = 1
+    interval_s: tuple[float, float] = (0.0, 0.0)
+    drift: float = 0.0
+    bimodal: bool = False
 
     def __post_init__(self) -> None:
         if not self.samples_s or min(self.samples_s) <= 0:
@@ -104,6 +142,23 @@ def quantile(values: Iterable[float], q: float) -> float:
     low = int(place)
     high = min(low + 1, len(ordered) - 1)
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+class Roofline(msgspec.Struct, frozen=True):
+    """A time against the device's measured ceilings.
+
+    Attributes:
+        bytes_per_s, flops_per_s: achieved, by the spec's counts of bytes and operations.
+        limit_s: the shortest time that the ceilings allow: the larger of bytes over bandwidth and operations over peak.
+        fraction: limit_s over the time; 1 is the limit.
+        bound: which of the two is the larger.
+    """
+
+    bytes_per_s: float
+    flops_per_s: float
+    limit_s: float
+    fraction: float
+    bound: Literal["memory", "compute"]
 
 
 class ImplementationInfo(msgspec.Struct, frozen=True):
@@ -139,7 +194,11 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one (implementation, case, device).
 
     Attributes:
-        compile_s: seconds spent in `Backend.compile` and in the first call; None where that was not reached.
+        compile_s: seconds spent in `Backend.compile`; None where that was not reached.
+        first_call_s: seconds that the first call took.
+        conditions: the state of the machine while times were taken.
+        withheld: why there is no device time although the device has a clock.
+        roofline: how near the fastest trusted time comes to what the device can do; None where that is not known.
         emulated: it ran, but not at the hardware's speed (an interpreter, a CPU in place of a GPU): never timed.
         inputs_digest: digest of the input bytes, the same on every machine for the same seed.
         output: what the worker printed, its last few kilobytes; shown, never parsed.
@@ -152,6 +211,10 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     measurements: tuple[Measurement, ...] = ()
     compile_s: float | None = None
+    first_call_s: float | None = None
+    conditions: Conditions | None = None
+    withheld: str = ""
+    roofline: Roofline | None = None
     emulated: bool = False
     seed: int = 0
     inputs_digest: str = ""
@@ -179,6 +242,20 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         return next((m for m in self.measurements if m.measurand == measurand), None)
 
 
+class Ceilings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a device was measured to reach, by calls that its vendor tuned.
+
+    Attributes:
+        bytes_per_s: of a large copy, bytes read plus bytes written.
+        flops_per_s: of a large matrix product, by operand dtype.
+        null_s: an empty call, by measurand: the floor under every time of this backend.
+    """
+
+    bytes_per_s: float = 0.0
+    flops_per_s: dict[str, float] = {}
+    null_s: dict[str, float] = {}
+
+
 class HostInfo(msgspec.Struct, frozen=True):
     """The machine: operating system, processor and Python."""
 
@@ -195,6 +272,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         devices: one report for each backend that could be opened.
         unavailable: reason and remedy for each backend that could not.
         plugins: version of each distribution that registered something.
+        clocks: outcome of the self-test of each backend's device clock.
+        ceilings: what each backend's device was measured to reach.
         options: the selection and the defaults that were in force.
     """
 
@@ -206,4 +285,6 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     unavailable: dict[str, str]
     plugins: dict[str, str]
     options: dict[str, str | int | float | bool | list[str] | None]
+    clocks: dict[str, ClockReport] = {}
+    ceilings: dict[str, Ceilings] = {}
     schema: int = SCHEMA_VERSION

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from kparity.records import Evaluation, RunInfo, Status
+from kparity.records import Evaluation, Measurand, RunInfo, Status
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -25,6 +25,10 @@ _MARKS: dict[Status, tuple[str, str]] = {
 }
 _BAD: tuple[Status, ...] = ("error", "failed", "inconclusive")
 _SHOWN_FAILURES = 20
+_TIMES: dict[Measurand, str] = {
+    "device": "Time on the device for one call (the device's own clock, median)",
+    "end_to_end": "End-to-end time of one call (host clock, median)",
+}
 
 
 class Reporter(ABC):
@@ -74,9 +78,9 @@ def summary(evaluations: Iterable[Evaluation]) -> dict[str, int]:
 def matrix(info: RunInfo, evaluations: Sequence[Evaluation]) -> list[RenderableType]:
     """The parts of the console report, for `rich` to print."""
     parts: list[RenderableType] = [_verdicts(evaluations), *_legend(evaluations)]
-    timed = [one for one in evaluations if one.measurements]
-    if timed:
-        parts.append(_times(timed))
+    parts.extend(
+        _times(evaluations, measurand) for measurand in _TIMES if any(one.time(measurand) for one in evaluations)
+    )
     parts.append(_devices(info))
     parts.extend(_problems(evaluations))
     counts = summary(evaluations)
@@ -132,30 +136,34 @@ def _cell(evaluations: Sequence[Evaluation]) -> str:
     return f"[{style}]{mark} {counts['passed']}/{ran}[/]{aside}"
 
 
-def _times(evaluations: Sequence[Evaluation]) -> Sheet:
+def _times(evaluations: Sequence[Evaluation], measurand: Measurand) -> Sheet:
     """One row for each task: its largest timed case in its first dtype; the fastest of a device is bold."""
-    labels = _labels(evaluations)
+    timed = [one for one in evaluations if one.time(measurand)]
+    labels = _labels(timed)
     rows = []
-    for task in dict.fromkeys(one.task for one in sorted(evaluations, key=lambda one: one.task)):
-        of_task = [one for one in evaluations if one.task == task]
+    for task in dict.fromkeys(one.task for one in sorted(timed, key=lambda one: one.task)):
+        of_task = [one for one in timed if one.task == task]
         case = max(of_task, key=lambda one: (one.case.role == "perf", one.case.elements)).case
         cells = {one.implementation.label: one for one in of_task if one.case.key == case.key}
-        best: dict[object, float] = {}
+        times: dict[object, list[float]] = {}
         for one in cells.values():
-            best[one.device] = min(best.get(one.device, float("inf")), one.measurements[0].median_s)
+            times.setdefault(one.device, []).append(_median(one, measurand))
         row = []
         for label in labels:
             found = cells.get(label)
-            if found is None:
-                row.append("")
-                continue
-            seconds = found.measurements[0].median_s
-            alone = sum(other.device == found.device for other in cells.values()) == 1
-            text = format_seconds(seconds)
-            row.append(f"[bold]{text}[/]" if seconds == best[found.device] and not alone else text)
+            text = format_seconds(_median(found, measurand)) if found is not None else ""
+            rivals = times[found.device] if found is not None else []
+            best = found is not None and len(rivals) > 1 and _median(found, measurand) == min(rivals)
+            row.append(f"[bold]{text}[/]" if best else text)
         rows.append([task, f"[dim]{case.role} {' '.join(case.dtypes.values())}[/]", *row])
-    title = "End-to-end time of one call (host clock, median); the fastest of a device is bold"
+    title = f"{_TIMES[measurand]}; the fastest of a device is bold"
     return Sheet(title, ["task", "case"], list(map(_heading, labels)), rows)
+
+
+def _median(evaluation: Evaluation, measurand: Measurand) -> float:
+    measurement = evaluation.time(measurand)
+    assert measurement is not None
+    return measurement.median_s
 
 
 def _devices(info: RunInfo) -> Table:

@@ -13,15 +13,17 @@ import msgspec
 
 from kparity.backend import DeviceInfo, Implementation
 from kparity.catalogue import Catalogue
+from kparity.compare import Compared, ComparePolicy, Contestant, compare_on
 from kparity.errors import NothingEvaluatedError, Unavailable, UnknownNameError, UsageError
 from kparity.evaluation import Subject, overall
 from kparity.host import host_info
-from kparity.lanes import Lane, Options, open_all, run_lanes
+from kparity.lanes import Lane, Options, calibrate_all, open_all, run_lanes, same_device
 from kparity.plan import Coverage, Selection, lineups, runs_by_default, select_cases
 from kparity.plugins import Plugins
 from kparity.records import Evaluation, RunInfo, Status
 from kparity.spec import KernelSpec
 from kparity.store import RunFolder
+from kparity.verify import Problem
 from kparity.version import __version__
 
 
@@ -117,8 +119,15 @@ class Session:
         options: Options | None = None,
         *,
         out: str | os.PathLike[str] | None = None,
+        by_default: bool = False,
     ) -> Run:
         """Plan a run and open its devices.
+
+        Args:
+            selection: what to evaluate; everything by default.
+            options: how.
+            out: run folder to write.
+            by_default: leave perf cases out on devices that are too slow for them although roles were given.
 
         Raises:
             UnknownNameError: a name or glob that matches nothing.
@@ -129,7 +138,7 @@ class Session:
             self._lane(group.backend, group.name, group.implementations, selection, options)
             for group in lineups(self.catalogue, selection)
         ]
-        return self._start(lanes, selection, options, out)
+        return self._start(lanes, selection, options, out, by_default)
 
     def run(
         self,
@@ -228,8 +237,85 @@ class Session:
         subject = Subject.candidate(task, backend, source, entry_point or spec.entry_point)
         return self._start([self._lane_of(subject, spec, selection, options)], selection, options, out)
 
+    def compare(
+        self,
+        task: str,
+        first: str | Subject,
+        second: str | Subject,
+        *,
+        dtypes: Iterable[str] = (),
+        roles: Iterable[str] = (),
+        cases: Iterable[str] = (),
+        policy: ComparePolicy | None = None,
+        options: Options | None = None,
+    ) -> Iterator[Compared]:
+        """Compare two implementations of a task on one device, pair by pair; yields one result for each case.
+
+        Args:
+            task: name of the task.
+            first, second: labels such as `triton` or `torch:compile`, or subjects.
+            dtypes, roles, cases: as in `Selection`; by default the timed roles that the device runs.
+            policy: how to sample.
+            options: seed and isolation; every side has a worker of its own.
+
+        Raises:
+            UnknownNameError: unknown task or label.
+            UsageError: the two are on different devices, or one of them does not pass a case.
+            Unavailable: a backend cannot be opened here.
+        """
+        spec, options, policy = self.catalogue.task(task), options or Options(), policy or ComparePolicy()
+        sides = [one if isinstance(one, Subject) else self.labelled(task, one) for one in (first, second)]
+        selection = Selection(tasks=(task,), dtypes=tuple(dtypes), roles=tuple(roles), cases=tuple(cases))
+        lanes = [self._lane_of(side, spec, selection, options) for side in sides]
+        try:
+            open_all(lanes)
+            for lane in lanes:
+                if lane.unavailable is not None:
+                    raise lane.unavailable
+                lane.calibrate()
+            one, other = (lane.device for lane in lanes)
+            assert one is not None
+            assert other is not None
+            if not same_device(one, other):
+                raise UsageError(
+                    f"{sides[0].info.label} runs on {one.label}, {sides[1].info.label} on {other.label}: a paired "
+                    "comparison needs one device; record a run on each and compare the records"
+                )
+            chosen = [case for _, _, case in lanes[0].work if case.role != "edge"]
+            if not selection.roles and not selection.cases:
+                chosen = [case for case in chosen if runs_by_default(case, one)]
+            if not chosen:
+                raise NothingEvaluatedError(f"nothing to compare: no timed case matches {_described(selection)}")
+            seed = secrets.randbits(48) if options.seed is None else options.seed
+            a, b = (
+                Contestant(side, lane.runner)
+                for side, lane in zip(sides, lanes, strict=True)
+                if lane.runner is not None
+            )
+            for case in chosen:
+                problem = Problem.pose(spec, case, seed)
+                for contestant in (a, b):
+                    contestant.prepare(problem)
+                yield compare_on(case, a, b, policy, cases=len(chosen))
+        finally:
+            for lane in lanes:
+                lane.close()
+
+    def labelled(self, task: str, label: str) -> Subject:
+        """The registered implementation with that label (`triton`, `torch:compile`).
+
+        Raises:
+            UnknownNameError: with the nearest labels.
+        """
+        backends = self.catalogue.backends
+        found = {one.label: one for name in backends for one in self.catalogue.implementations(task, name)}
+        if label not in found:
+            raise UnknownNameError(f"implementation of {task}", label, found)
+        return Subject.registered(found[label])
+
     def _registered(self, task: str, backend: str, name: str | None) -> Implementation:
-        found = {one.name: one for one in self.catalogue.implementations(task, backend)}
+        known = self.catalogue.backend(backend).name
+        found = {one.name: one for one in self.catalogue.implementations(task, known)}
         if name is not None and name not in found:
             raise UnknownNameError(f"implementation of {task} on {backend}", name, found)
         if not found:
@@ -254,7 +340,12 @@ class Session:
         return lane
 
     def _start(
-        self, lanes: list[Lane], selection: Selection, options: Options, out: str | os.PathLike[str] | None
+        self,
+        lanes: list[Lane],
+        selection: Selection,
+        options: Options,
+        out: str | os.PathLike[str] | None,
+        by_default: bool = False,
     ) -> Run:
         if not any(lane.work for lane in lanes):
             raise NothingEvaluatedError(f"nothing to evaluate: no case matches {_described(selection)}")
@@ -262,11 +353,12 @@ class Session:
         if folder is not None:
             RunFolder.check_new(folder)
         open_all(lanes)
+        calibrate_all(lanes)
         ready = []
         for lane in lanes:
             if lane.device is None:
                 continue
-            if not selection.roles and not selection.cases:
+            if by_default or (not selection.roles and not selection.cases):
                 lane.work = [item for item in lane.work if runs_by_default(item[2], lane.device)]
             if lane.work:
                 ready.append(lane)
@@ -288,6 +380,8 @@ class Session:
             devices=tuple(devices.values()),
             unavailable={name: str(reason) for name, reason in missing.items()},
             plugins=self.catalogue.plugins,
+            clocks={lane.label: lane.clock for lane in ready if lane.clock is not None},
+            ceilings={lane.label: lane.ceilings for lane in ready if lane.ceilings is not None},
             options={**_described(selection), **_flat(options)},
         )
         return Run(self.catalogue, ready, info, options, folder)

@@ -1,53 +1,213 @@
-"""The timing layer: how long one call takes, end to end, on the host clock, after synchronisation."""
+"""The timing layer: three measurands side by side, sampled until their interval is narrow, with what disturbed them.
+
+* `device`: seconds in which the device worked for the call, on the device's own clock;
+* `end_to_end`: from the call to its synchronized result, on the host clock;
+* `dispatch`: from the call to its return, on the host clock.
+"""
 
 from __future__ import annotations
 
+import math
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from kparity.records import Measurement
+from kparity.clock import DeviceClock, Telemetry, busy_seconds
+from kparity.records import CacheState, Conditions, Measurand, Measurement
+from kparity.stats import Interval, calmness, look_confidence, median_interval
+
+HOST_CLOCK = "host:perf_counter_ns"
+_FINE = 100
+"""A sample lasts at least this many steps of the host clock, where the cache state allows calling more than once."""
 
 
 class TimingPolicy(msgspec.Struct, frozen=True):
-    """When sampling stops.
+    """How times are taken; these are the defaults.
 
     Attributes:
+        cache: `cold` evicts the last-level cache before every sample, `warm` leaves it as the last call left it.
+        target: sampling stops when the 95 % interval of the median is within this fraction either way,
+        budget_s: or after this many seconds,
+        minimum: but never under this many samples,
+        maximum: nor over this many.
         warmup: calls before the first sample.
-        minimum: samples that are always taken.
-        maximum: samples that are never exceeded.
-        budget_s: seconds after which no further sample is begun, once the minimum is reached.
     """
 
-    warmup: int = 3
+    cache: CacheState = "cold"
+    target: float = 0.01
+    budget_s: float = 0.5
     minimum: int = 10
-    maximum: int = 200
-    budget_s: float = 0.25
+    maximum: int = 1000
+    warmup: int = 3
 
 
-def measure(call: Callable[[], object], policy: TimingPolicy) -> Measurement:
-    """Time `call`, which must return only when its results are computed.
+class Timed(msgspec.Struct, frozen=True):
+    """What timing one call gave.
 
-    Returns:
-        The `end_to_end` measurement, raw samples in order.
+    Attributes:
+        measurements: at most one for each measurand.
+        conditions: the state of the machine around it.
+        withheld: why there is no device time although the device has a clock; empty where nothing is wrong.
     """
-    for _ in range(policy.warmup):
-        call()
-    clock = time.perf_counter_ns
-    samples: list[float] = []
-    deadline = clock() + policy.budget_s * 1e9
-    while len(samples) < policy.minimum or (len(samples) < policy.maximum and clock() < deadline):
-        start = clock()
-        call()
-        samples.append(max(clock() - start, 1) * 1e-9)
-    return Measurement(
-        measurand="end_to_end",
-        clock="host:perf_counter_ns",
-        resolution_s=host_resolution(),
-        samples_s=tuple(samples),
-        warmup=policy.warmup,
-    )
+
+    measurements: tuple[Measurement, ...]
+    conditions: Conditions
+    withheld: str = ""
+
+
+class Bench:
+    """Takes samples of calls on one device.
+
+    Args:
+        wait: blocks until everything that was submitted to the device is done, on whatever queue.
+        flush: evicts the last-level cache and says whether it could.
+        clock: the device's clock, if it has a trusted one.
+        telemetry: reads the hardware's state, if it can be read.
+    """
+
+    def __init__(
+        self,
+        wait: Callable[[Sequence[object]], None],
+        flush: Callable[[], bool],
+        clock: DeviceClock | None,
+        telemetry: Callable[[], Telemetry | None],
+    ) -> None:
+        self._wait = wait
+        self._flush = flush
+        self._clock = clock
+        self._telemetry = telemetry
+        self._resolution_s = host_resolution()
+
+    def time(self, calls: Sequence[Callable[[], Sequence[object]]], policy: TimingPolicy) -> Timed:
+        """Time calls that do the same on different copies of their inputs, in rotation.
+
+        Args:
+            calls: each submits the work and returns its outputs.
+            policy: how.
+        """
+        before = self._telemetry()
+        load_before = _load()
+        for number in range(policy.warmup):
+            self._wait(calls[number % len(calls)]())
+        cold = policy.cache == "cold" and self._flush()
+        inner = 1 if cold or self._clock is not None else self._calls_per_sample(calls)
+        samples = _Samples([], [], [], [])
+        started, look = time.perf_counter(), 0
+        wanted = policy.minimum
+        while True:
+            while len(samples.end_to_end) < wanted:
+                self._sample(calls, inner, cold, samples)
+                if time.perf_counter() - started > policy.budget_s and len(samples.end_to_end) >= policy.minimum:
+                    break
+            if self._clock is not None:
+                samples.add_device(self._clock)
+            look += 1
+            primary = samples.device or samples.end_to_end
+            narrow = median_interval(primary, look_confidence(look)).half_width <= policy.target
+            if narrow or time.perf_counter() - started > policy.budget_s or len(primary) >= policy.maximum:
+                break
+            wanted = min(2 * wanted, policy.maximum)
+        state: CacheState = "cold" if cold else "warm"
+        conditions = Conditions.around(before, self._telemetry(), _both(load_before, _load()))
+        return self._report(samples, state, inner, policy, conditions)
+
+    def block(self, call: Callable[[], Sequence[object]], count: int, cold: bool) -> tuple[list[float], list[float]]:
+        """Take `count` samples of one call: seconds on the device (empty without a clock) and end to end."""
+        samples = _Samples([], [], [], [])
+        for _ in range(count):
+            self._sample([call], 1, cold and self._flush(), samples)
+        if self._clock is not None:
+            samples.add_device(self._clock)
+        return samples.device, samples.end_to_end
+
+    def _sample(self, calls: Sequence[Callable[[], Sequence[object]]], inner: int, cold: bool, into: _Samples) -> None:
+        if cold:
+            self._flush()
+        call = calls[len(into.end_to_end) % len(calls)]
+        if self._clock is not None:
+            self._clock.begin()
+        now = time.perf_counter_ns
+        start = now()
+        for _ in range(inner):
+            outputs = call()
+        returned = now()
+        self._wait(outputs)
+        done = now()
+        if self._clock is not None:
+            self._clock.end()
+        into.dispatch.append(max(returned - start, 1) * 1e-9 / inner)
+        into.end_to_end.append(max(done - start, 1) * 1e-9 / inner)
+
+    def _calls_per_sample(self, calls: Sequence[Callable[[], Sequence[object]]]) -> int:
+        start = time.perf_counter()
+        self._wait(calls[0]())
+        one = max(time.perf_counter() - start, 1e-9)
+        return max(1, math.ceil(_FINE * self._resolution_s / one))
+
+    def _report(
+        self, samples: _Samples, cache: CacheState, inner: int, policy: TimingPolicy, conditions: Conditions
+    ) -> Timed:
+        def measurement(measurand: Measurand, values: list[float], clock: str, resolution: float) -> Measurement:
+            calm = calmness(values)
+            return Measurement(
+                measurand=measurand,
+                clock=clock,
+                resolution_s=resolution / inner,
+                samples_s=tuple(values),
+                warmup=policy.warmup,
+                cache=cache,
+                calls_per_sample=inner,
+                interval_s=widened(median_interval(values), resolution / inner),
+                drift=calm.drift,
+                bimodal=calm.bimodal,
+            )
+
+        host = [
+            measurement("end_to_end", samples.end_to_end, HOST_CLOCK, self._resolution_s),
+            measurement("dispatch", samples.dispatch, HOST_CLOCK, self._resolution_s),
+        ]
+        fault = self._fault(samples)
+        if self._clock is None or fault:
+            return Timed(tuple(host), conditions, fault)
+        device = measurement("device", samples.device, self._clock.name, self._clock.tick_s)
+        return Timed((device, *host), conditions)
+
+    def _fault(self, samples: _Samples) -> str:
+        if self._clock is None:
+            return ""
+        if samples.faults:
+            return samples.faults[0]
+        for own, whole in zip(samples.device, samples.end_to_end, strict=True):
+            if own > whole + self._resolution_s + self._clock.tick_s:
+                return f"device time {own:.3g} s is longer than the call end to end, {whole:.3g} s"
+        return ""
+
+
+class _Samples(msgspec.Struct):
+    device: list[float]
+    end_to_end: list[float]
+    dispatch: list[float]
+    faults: list[str]
+
+    def add_device(self, clock: DeviceClock) -> None:
+        """Read the device times of the samples taken since the last time."""
+        recorded = clock.collect()
+        missing = len(self.end_to_end) - len(self.device)
+        if len(recorded) != missing:
+            self.faults.append(f"the {clock.name} clock recorded {len(recorded)} of {missing} calls")
+            recorded = [*recorded, *([] for _ in range(missing))][:missing]
+        for activities in recorded:
+            seconds = busy_seconds(activities)
+            if seconds <= 0:
+                self.faults.append(f"the {clock.name} clock saw no work on the device during a call")
+            self.device.append(max(seconds, 1e-12))
+
+
+def widened(interval: Interval, resolution_s: float) -> tuple[float, float]:
+    """The limits of an interval, moved apart by the clock's resolution."""
+    return max(interval.low - resolution_s, 0.0), interval.high + resolution_s
 
 
 def host_resolution() -> float:
@@ -60,3 +220,14 @@ def host_resolution() -> float:
             pass
         steps.append(now - start)
     return min(steps) * 1e-9
+
+
+def _load() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
+
+
+def _both(before: float | None, after: float | None) -> tuple[float, float] | None:
+    return None if before is None or after is None else (before, after)

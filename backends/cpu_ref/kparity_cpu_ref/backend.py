@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kparity import Backend, Case, DeviceInfo, KernelSpec, Unavailable, cpu_name, dtypes
+from kparity import Backend, Case, DeviceInfo, KernelSpec, Probes, Unavailable, cpu_name, dtypes
 
 
 class CpuRefBackend(Backend):
@@ -47,6 +47,10 @@ class CpuRefBackend(Backend):
         if type(array) is not np.ndarray:
             raise TypeError(f"cpu_ref expected a numpy.ndarray, got {type(array).__module__}.{type(array).__name__}")
         return np.array(array, order="C")
+
+    def probes(self) -> Probes:
+        """NumPy's copy and BLAS product."""
+        return Probes(np.copy, np.copy, np.matmul, ("float32",))
 
     def compile(
         self, function: Callable[..., Any] | KernelSpec, arguments: Sequence[np.ndarray], case: Case

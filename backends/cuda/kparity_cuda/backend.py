@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from kparity import Backend, Case, DeviceInfo, Support, Unsupported, dtypes, load_python
+from kparity import Case, DeviceInfo, Probes, Support, Unsupported, dtypes, load_python
 from kparity_cuda.kernel import CudaKernel, Launcher, Rehearsal, Shaped
+from kparity_nvidia import OnNvidia
 
 SHIM_ELEMENTS = 6_000_000
 """The CPU shim refuses cases with more elements than this."""
@@ -28,7 +29,7 @@ class Device(Protocol):
     def wait(self) -> None: ...
 
 
-class CudaBackend(Backend):
+class CudaBackend(OnNvidia):
     """CUDA C++ kernels (`CudaKernel`), and plain functions of CuPy arrays where there is a GPU."""
 
     name: ClassVar[str] = "cuda"
@@ -47,7 +48,7 @@ class CudaBackend(Backend):
 
         absence = gpu.absence()
         self._device = gpu.Gpu(index) if absence is None else shim.Shim(index, absence)
-        self.info = self._device.info
+        self.info = self._device.info if isinstance(self._device, shim.Shim) else self.attach(self._device.info)
         return self.info
 
     def put(self, array: np.ndarray) -> Any:
@@ -111,6 +112,12 @@ class CudaBackend(Backend):
 
     def wait(self, outputs: Sequence[Any]) -> None:
         self._device.wait()
+
+    def probes(self) -> Probes:
+        """CuPy's own copy and product (cuBLAS)."""
+        import cupy
+
+        return Probes(cupy.copy, cupy.copy, cupy.matmul, ("float32", "float16"))
 
 
 def _is_python(source: str) -> bool:

@@ -13,14 +13,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kparity import Backend, Case, DeviceInfo, Support, Unavailable, cpu_name
+from kparity import Case, DeviceInfo, Probes, Support, Unavailable, cpu_name
+from kparity_nvidia import OnNvidia
 
 _WIDE = ("float64", "int64", "uint64")
 _KINDS = {"gpu": "gpu", "cuda": "gpu", "rocm": "gpu", "cpu": "cpu"}
 _PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin", "jax-rocm7-plugin", "jax-rocm60-plugin", "libtpu")
 
 
-class JaxBackend(Backend):
+class JaxBackend(OnNvidia):
     """One JAX device; an index counts the devices of JAX's default platform (a GPU or TPU where there is one).
 
     64-bit types are exact: JAX's 64-bit mode is switched on around every transfer, compilation and call that involves
@@ -58,6 +59,9 @@ class JaxBackend(Backend):
             versions=_versions(on_cpu),
             notes=_notes(on_cpu),
         )
+        if self._device.platform in ("cuda", "gpu") and "NVIDIA" in self._device.device_kind.upper():
+            self._jax.device_put(0.0, self._device).block_until_ready()  # JAX makes its context when it is first used
+            self.info = self.attach(self.info)
         return self.info
 
     def put(self, array: np.ndarray) -> Any:
@@ -116,6 +120,14 @@ class JaxBackend(Backend):
     def wait(self, outputs: Sequence[Any]) -> None:
         """Block until XLA has computed every output."""
         self._jax.block_until_ready(outputs)
+
+    def probes(self) -> Probes:
+        """Jitted copy and product; on a CPU only float32 has a tuned product."""
+        jnp = self._jax.numpy
+        copy = self._jax.jit(lambda x: x + 1)
+        tuned = ("float32",) if self._device.platform == "cpu" else ("float32", "float16", "bfloat16")
+        product = self._jax.jit(functools.partial(jnp.matmul, precision=self._jax.lax.Precision.HIGHEST))
+        return Probes(copy, copy, product, tuned)
 
     def _precision(self, names: Iterable[str]) -> contextlib.AbstractContextManager[Any]:
         if set(names) & set(_WIDE):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kparity import Backend, Case, DeviceInfo, Unavailable, cpu_name, dtypes
+from kparity import Case, DeviceInfo, Probes, Unavailable, cpu_name, dtypes
+from kparity_nvidia import OnNvidia
 from kparity_torch.compiled import ToCompile
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _CARRIERS = {"bfloat16": np.int16, "float8_e4m3fn": np.uint8, "float8_e5m2": np.
 """Formats that NumPy and torch both have but do not exchange, and the integers that carry their bits."""
 
 
-class TorchBackend(Backend):
+class TorchBackend(OnNvidia):
     """PyTorch on one CUDA or ROCm device, or on the CPU where torch sees no GPU. Device arrays are torch tensors.
 
     float32 products keep torch's default precision "highest", that is no TF32; torch's permission to round partial
@@ -59,17 +60,17 @@ class TorchBackend(Backend):
         torch.cuda.set_device(index)
         torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
         torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
-        properties = torch.cuda.get_device_properties(index)
         runtime = {"cuda": torch.version.cuda, "hip": torch.version.hip, "cudnn": torch.backends.cudnn.version()}
-        return DeviceInfo(
+        info = DeviceInfo(
             backend=self.name,
             name=torch.cuda.get_device_name(index),
             kind="gpu",
             index=index,
-            uuid=str(getattr(properties, "uuid", "")),
+            uuid=str(getattr(torch.cuda.get_device_properties(index), "uuid", "")),
             dtypes=self._dtypes(),
             versions=_versions() | {name: str(version) for name, version in runtime.items() if version},
         )
+        return self.attach(info) if torch.version.cuda else info
 
     def _open_cpu(self) -> DeviceInfo:
         return DeviceInfo(
@@ -135,6 +136,12 @@ class TorchBackend(Backend):
         """Wait for everything on the device, whichever stream it is on."""
         if self._device.type == "cuda":
             self._torch.cuda.synchronize(self._device)
+
+    def probes(self) -> Probes:
+        """torch's own copy and product; on a CPU only float32 has a tuned product."""
+        torch = self._torch
+        tuned = ("float32", "float16", "bfloat16") if self._device.type == "cuda" else ("float32",)
+        return Probes(torch.clone, torch.clone, torch.matmul, tuned)
 
 
 def _bind(function: Callable[..., Any], case: Case) -> Callable[..., Any]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kparity import Backend, Case, DeviceInfo, Support, Unavailable, dtypes
+from kparity import Case, DeviceInfo, Probes, Support, Unavailable, dtypes
+from kparity_nvidia import OnNvidia
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +22,7 @@ _INTERPRETER_LIMIT = 4_000_000
 """Elements of a case beyond which the interpreter, at about a millisecond for each program, keeps people waiting."""
 
 
-class TritonBackend(Backend):
+class TritonBackend(OnNvidia):
     """Triton on the CUDA or ROCm device that torch sees, or in the interpreter on torch CPU tensors.
 
     Device arrays are torch tensors. The interpreter is chosen where torch sees no GPU or `TRITON_INTERPRET` is set.
@@ -58,7 +59,7 @@ class TritonBackend(Backend):
         self._device = torch.device("cuda", index)
         torch.cuda.set_device(self._device)
         found = {"cuda": torch.version.cuda, "hip": torch.version.hip, "driver": _driver_version()}
-        return DeviceInfo(
+        info = DeviceInfo(
             backend=self.name,
             name=torch.cuda.get_device_name(self._device),
             kind="gpu",
@@ -67,6 +68,7 @@ class TritonBackend(Backend):
             dtypes=_DTYPES,
             versions={**versions, **{name: version for name, version in found.items() if version}},
         )
+        return self.attach(info) if torch.version.cuda else info
 
     def _open_interpreter(self, index: int, versions: dict[str, str]) -> DeviceInfo:
         import torch
@@ -129,6 +131,14 @@ class TritonBackend(Backend):
 
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+
+    def probes(self) -> Probes:
+        """An empty Triton kernel, and torch's copy and product on the same tensors."""
+        import torch
+
+        from kparity_triton.null import launch_nothing
+
+        return Probes(launch_nothing, torch.clone, torch.matmul)
 
 
 def _driver_version() -> str:

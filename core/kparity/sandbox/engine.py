@@ -5,8 +5,9 @@ It holds neither oracle, seed nor verdict: inputs come in, outputs and raw times
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,10 +15,12 @@ import numpy as np
 
 from kparity.backend import Backend, DeviceInfo, Executable, Function, Support, resolve
 from kparity.case import Case
+from kparity.clock import ClockReport, self_test
 from kparity.errors import KparityError, Unavailable, Unsupported
 from kparity.inputs import Arrays, digest
-from kparity.records import Measurement
-from kparity.timing import TimingPolicy, measure
+from kparity.records import Ceilings
+from kparity.roofline import measure_ceilings
+from kparity.timing import Bench, Timed, TimingPolicy
 
 
 class Returned(msgspec.Struct, frozen=True):
@@ -25,12 +28,28 @@ class Returned(msgspec.Struct, frozen=True):
 
     Attributes:
         inputs_digest: of the input arrays as they stood on the device after the call.
-        compile_s: seconds in `Backend.compile` and the first call.
+        compile_s: seconds in `Backend.compile`.
+        first_call_s: seconds that the first call took, until its outputs were computed.
     """
 
     outputs: Arrays
     inputs_digest: str
     compile_s: float
+    first_call_s: float
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """What is known of a device before anything is timed on it."""
+
+    clock: ClockReport | None
+    ceilings: Ceilings | None
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A few samples in seconds: on the device (empty where it has no trusted clock) and end to end."""
+
+    device: list[float]
+    end_to_end: list[float]
 
 
 class ImplementationFailure(KparityError):
@@ -45,6 +64,8 @@ class Engine:
         self._function: Function | None = None
         self._executable: Executable | None = None
         self._arguments: list[Any] = []
+        self._copies: list[list[Any]] = []
+        self._bench = Bench(backend.synchronize, lambda: False, None, lambda: None)
 
     def open(self, index: int) -> DeviceInfo:
         """Open the device.
@@ -75,7 +96,7 @@ class Engine:
         Raises:
             ImplementationFailure: the import or the load failed.
         """
-        self._executable, self._arguments = None, []
+        self._executable, self._arguments, self._copies = None, [], []
         try:
             self._function = self._backend.load(source, entry_point) if source else resolve(target)
         except Unsupported:
@@ -95,12 +116,13 @@ class Engine:
         backend, function = self._backend, self._function
         assert function is not None
         try:
-            self._executable, self._arguments = None, []
+            self._executable, self._arguments, self._copies = None, [], []
             arguments = [backend.put(array) for array in inputs]
             start = time.perf_counter()
             executable = backend.compile(function, arguments, case)
-            outputs = self._call(executable, arguments)
             compile_s = time.perf_counter() - start
+            outputs = self._call(executable, arguments)
+            first_call_s = time.perf_counter() - start - compile_s
             host = tuple(self._get(output, case, position) for position, output in enumerate(outputs))
             after = digest(backend.get(argument) for argument in arguments)
         except Unsupported:
@@ -108,24 +130,57 @@ class Engine:
         except Exception as error:
             raise ImplementationFailure(_describe(error)) from error
         self._executable, self._arguments = executable, arguments
-        return Returned(host, after, compile_s)
+        return Returned(host, after, compile_s, first_call_s)
 
-    def measure(self, policy: TimingPolicy) -> tuple[Measurement, ...]:
-        """Time the implementation that was executed last, on the same arguments.
+    def calibrate(self, *, ceilings: bool) -> Calibration:
+        """Test the device's clock against the host's; with `ceilings`, measure what the device reaches.
+
+        Needed before `measure`, which otherwise has no device clock.
+
+        A clock that fails its test is not used. What cannot be measured is left out.
+        """
+        clock = self._backend.clock()
+        report = None if clock is None else self_test(clock)
+        trusted = report is not None and report.trusted
+        self._bench = Bench(
+            self._backend.synchronize, self._backend.flush_cache, clock if trusted else None, self._backend.telemetry
+        )
+        probes = self._backend.probes() if ceilings else None
+        measured = None if probes is None else measure_ceilings(self._backend, probes, self._bench)
+        return Calibration(report, measured)
+
+    def measure(self, policy: TimingPolicy) -> Timed:
+        """Time the implementation that was executed last, on two copies of the same arguments in rotation.
 
         Raises:
             ImplementationFailure: a timed call raised.
         """
-        executable, arguments = self._executable, self._arguments
-        assert executable is not None
+        calls = self._timed_calls()
         try:
-            return (measure(lambda: self._call(executable, arguments), policy),)
+            return self._bench.time(calls, policy)
         except Exception as error:
             raise ImplementationFailure(f"while being timed: {_describe(error)}") from error
 
+    def sample(self, count: int, cold: bool) -> Block:
+        """A few samples of the implementation that was executed last, for a paired comparison.
+
+        Raises:
+            ImplementationFailure: a timed call raised.
+        """
+        try:
+            return Block(*self._bench.block(self._timed_calls()[0], count, cold))
+        except Exception as error:
+            raise ImplementationFailure(f"while being timed: {_describe(error)}") from error
+
+    def _timed_calls(self) -> list[Callable[[], tuple[Any, ...]]]:
+        executable = self._executable
+        assert executable is not None
+        if not self._copies:
+            self._copies = [self._arguments, [self._backend.put(self._backend.get(one)) for one in self._arguments]]
+        return [functools.partial(_submit, executable, arguments) for arguments in self._copies]
+
     def _call(self, executable: Executable, arguments: Sequence[Any]) -> tuple[Any, ...]:
-        returned = executable(*arguments)
-        outputs = tuple(returned) if isinstance(returned, tuple | list) else (returned,)
+        outputs = _submit(executable, arguments)
         self._backend.wait(outputs)
         return outputs
 
@@ -138,6 +193,11 @@ class Engine:
             raise TypeError(
                 f"output {name!r} is a {kind}, which is no array of {self._backend.name}: {error}"
             ) from error
+
+
+def _submit(executable: Executable, arguments: Sequence[Any]) -> tuple[Any, ...]:
+    returned = executable(*arguments)
+    return tuple(returned) if isinstance(returned, tuple | list) else (returned,)
 
 
 def _describe(error: BaseException) -> str:

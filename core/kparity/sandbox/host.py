@@ -18,10 +18,10 @@ from kparity.backend import Backend, DeviceInfo, Support
 from kparity.case import Case
 from kparity.errors import Unavailable, Unsupported, WorkerError
 from kparity.inputs import Arrays
-from kparity.records import Isolation, Measurement
+from kparity.records import Isolation
 from kparity.sandbox import wire
-from kparity.sandbox.engine import Engine, ImplementationFailure, Returned
-from kparity.timing import TimingPolicy
+from kparity.sandbox.engine import Block, Calibration, Engine, ImplementationFailure, Returned
+from kparity.timing import Timed, TimingPolicy
 
 R = TypeVar("R")
 _SHOWN = 4096
@@ -36,7 +36,9 @@ class Runner(Protocol):
     def supports(self, case: Case) -> Support: ...
     def load(self, *, target: str = "", source: str = "", entry_point: str = "") -> None: ...
     def execute(self, case: Case, inputs: Arrays) -> Returned: ...
-    def measure(self, policy: TimingPolicy) -> tuple[Measurement, ...]: ...
+    def calibrate(self, *, ceilings: bool) -> Calibration: ...
+    def measure(self, policy: TimingPolicy) -> Timed: ...
+    def sample(self, count: int, cold: bool) -> Block: ...
     def output(self) -> str: ...
     def close(self) -> None: ...
 
@@ -91,11 +93,20 @@ class ProcessRunner:
         """See `Engine.execute`."""
         blocks, free = self._arena.write(inputs)
         reply = self._ask(wire.Execute(case, blocks, free), wire.Executed)
-        return Returned(self._arena.read(reply.outputs, copy=True), reply.inputs_digest, reply.compile_s)
+        outputs = self._arena.read(reply.outputs, copy=True)
+        return Returned(outputs, reply.inputs_digest, reply.compile_s, reply.first_call_s)
 
-    def measure(self, policy: TimingPolicy) -> tuple[Measurement, ...]:
+    def calibrate(self, *, ceilings: bool) -> Calibration:
+        """See `Engine.calibrate`."""
+        return self._ask(wire.Calibrate(ceilings), wire.Calibrated).calibration
+
+    def measure(self, policy: TimingPolicy) -> Timed:
         """See `Engine.measure`."""
-        return self._ask(wire.Measure(policy), wire.Measured).measurements
+        return self._ask(wire.Measure(policy), wire.Measured).timed
+
+    def sample(self, count: int, cold: bool) -> Block:
+        """See `Engine.sample`."""
+        return self._ask(wire.Sample(count, cold), wire.Sampled).block
 
     def output(self) -> str:
         """The last few kilobytes that the worker printed since the last call of this method."""

@@ -22,8 +22,9 @@ from kparity.backend import DeviceInfo, Support
 from kparity.case import Case
 from kparity.errors import WorkerError
 from kparity.inputs import Arrays
-from kparity.records import Measurement
-from kparity.timing import TimingPolicy
+from kparity.sandbox.engine import Block as SampleBlock
+from kparity.sandbox.engine import Calibration
+from kparity.timing import Timed, TimingPolicy
 
 _HEADER = struct.Struct("!Q")
 _LARGEST = 1 << 26
@@ -67,6 +68,19 @@ class Execute(msgspec.Struct, frozen=True, tag=True):
     free: int
 
 
+class Calibrate(msgspec.Struct, frozen=True, tag=True):
+    """Test the clock and, if asked to, measure the ceilings."""
+
+    ceilings: bool
+
+
+class Sample(msgspec.Struct, frozen=True, tag=True):
+    """Take a few samples of what was executed last."""
+
+    count: int
+    cold: bool
+
+
 class Measure(msgspec.Struct, frozen=True, tag=True):
     """Time what was executed last."""
 
@@ -95,12 +109,25 @@ class Executed(msgspec.Struct, frozen=True, tag=True):
     outputs: tuple[Block, ...]
     inputs_digest: str
     compile_s: float
+    first_call_s: float
+
+
+class Calibrated(msgspec.Struct, frozen=True, tag=True):
+    """Reply to `Calibrate`."""
+
+    calibration: Calibration
+
+
+class Sampled(msgspec.Struct, frozen=True, tag=True):
+    """Reply to `Sample`."""
+
+    block: SampleBlock
 
 
 class Measured(msgspec.Struct, frozen=True, tag=True):
     """Reply to `Measure`."""
 
-    measurements: tuple[Measurement, ...]
+    timed: Timed
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
@@ -111,8 +138,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     remedy: str = ""
 
 
-Request = Open | Load | Supports | Execute | Measure
-Reply = Opened | Done | Supported | Executed | Measured | Failed
+Request = Open | Load | Supports | Execute | Calibrate | Measure | Sample
+Reply = Opened | Done | Supported | Executed | Calibrated | Measured | Sampled | Failed
 
 
 class Setup(msgspec.Struct, frozen=True):

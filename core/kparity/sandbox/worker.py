@@ -53,7 +53,11 @@ class Worker:
             if foreign:
                 raise ImplementationFailure(f"returned an array of {foreign[0]}, which is no dtype of kparity's")
             blocks, _ = self._arena.write(returned.outputs, request.free)
-            return wire.Executed(blocks, returned.inputs_digest, returned.compile_s)
+            return wire.Executed(blocks, returned.inputs_digest, returned.compile_s, returned.first_call_s)
+        if isinstance(request, wire.Calibrate):
+            return wire.Calibrated(engine.calibrate(ceilings=request.ceilings))
+        if isinstance(request, wire.Sample):
+            return wire.Sampled(engine.sample(request.count, request.cold))
         return wire.Measured(engine.measure(request.policy))
 
 

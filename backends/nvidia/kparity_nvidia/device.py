@@ -1,0 +1,71 @@
+"""One NVIDIA GPU beside the framework that works on it."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from kparity import DeviceClock, Telemetry
+from kparity_nvidia.driver import Context
+from kparity_nvidia.telemetry import Nvml
+
+
+class NvidiaDevice:
+    """Synchronisation, cache eviction, clock and telemetry of GPU `index`.
+
+    Attributes:
+        uuid: the GPU's identity, `GPU-...`.
+        missing: what is not available here and how to install it, for `DeviceInfo.notes`.
+        capabilities: what is, for `DeviceInfo.capabilities`.
+
+    Raises:
+        OSError, CudaError: there is no usable CUDA driver or no such GPU.
+    """
+
+    def __init__(self, index: int) -> None:
+        self._context = Context(index)
+        self._flush_bytes = 2 * max(self._context.l2_bytes, 1 << 20)
+        self._flush_buffer = 0
+        self._clock: DeviceClock | None = None
+        self._nvml: Nvml | None = None
+        self.uuid = self._context.uuid
+        self.missing: list[str] = []
+        found = ["device synchronisation", "cache flush"]
+        try:
+            self._nvml = Nvml(self.uuid)
+            found.append("telemetry (NVML)")
+        except Exception as error:
+            self.missing.append(f"no telemetry: {error}: pip install nvidia-ml-py")
+        if importlib.util.find_spec("cupti") is not None:
+            found.append("device clock (CUPTI)")
+        else:
+            self.missing.append("no device clock, times are end to end only: pip install 'kparity[nvidia]'")
+        self.capabilities = tuple(found)
+
+    def synchronize(self) -> None:
+        """Wait for everything on the device, whatever stream it is on; an earlier failure surfaces here."""
+        self._context.synchronize()
+
+    def flush_cache(self) -> bool:
+        """Overwrite twice the size of L2 and drop its persisting lines; the device is idle afterwards."""
+        if not self._flush_buffer:
+            self._flush_buffer = self._context.allocate(self._flush_bytes)
+        self._context.reset_persisting_l2()
+        self._context.fill(self._flush_buffer, self._flush_bytes)
+        self._context.synchronize()
+        return True
+
+    def clock(self) -> DeviceClock | None:
+        """The CUPTI clock; None where cupti-python is not installed.
+
+        Raises:
+            Exception: CUPTI is installed but does not start.
+        """
+        if self._clock is None and importlib.util.find_spec("cupti") is not None:
+            from kparity_nvidia.clock import CuptiClock
+
+            self._clock = CuptiClock(self._context)
+        return self._clock
+
+    def telemetry(self) -> Telemetry | None:
+        """Clocks, power, temperature and throttle reasons, where NVML is installed."""
+        return self._nvml.read() if self._nvml is not None else None

@@ -1,0 +1,49 @@
+"""The optional capabilities of `kparity.Backend`, for any backend whose device is an NVIDIA GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from kparity import Backend, DeviceClock, DeviceInfo, Telemetry
+from kparity_nvidia.device import NvidiaDevice
+
+
+class OnNvidia(Backend):
+    """Delegates to the attached GPU; where none is attached, everything is as in `Backend`."""
+
+    _nvidia: NvidiaDevice | None = None
+
+    def attach(self, info: DeviceInfo) -> DeviceInfo:
+        """Attach NVIDIA GPU `info.index`; the framework must have opened it. Returns `info` with identity and notes.
+
+        Where the CUDA driver's library cannot be loaded, nothing is attached and a note says so.
+        """
+        try:
+            self._nvidia = NvidiaDevice(info.index)
+        except (OSError, RuntimeError) as error:
+            return msgspec.structs.replace(info, notes=(*info.notes, f"no device clock: {error}"))
+        notes = (*info.notes, *self._nvidia.missing)
+        return msgspec.structs.replace(
+            info, uuid=self._nvidia.uuid, notes=notes, capabilities=self._nvidia.capabilities
+        )
+
+    def synchronize(self, outputs: Sequence[Any]) -> None:
+        """Wait for the outputs and then for the whole device, whatever stream it works on."""
+        self.wait(outputs)
+        if self._nvidia is not None:
+            self._nvidia.synchronize()
+
+    def flush_cache(self) -> bool:
+        """Evict L2, persisting lines included."""
+        return self._nvidia.flush_cache() if self._nvidia is not None else super().flush_cache()
+
+    def clock(self) -> DeviceClock | None:
+        """The CUPTI clock, where cupti-python is installed."""
+        return self._nvidia.clock() if self._nvidia is not None else super().clock()
+
+    def telemetry(self) -> Telemetry | None:
+        """What NVML reads, where nvidia-ml-py is installed."""
+        return self._nvidia.telemetry() if self._nvidia is not None else super().telemetry()
