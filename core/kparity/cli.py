@@ -158,15 +158,15 @@ def verify(
 
 @app.command()
 def compare(
-    task: Annotated[str, typer.Argument(help="Name of the task.")],
-    first: Annotated[str, typer.Argument(help="Label of one implementation, e.g. triton.")],
-    second: Annotated[str, typer.Argument(help="Label of the other, e.g. torch:eager.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="Name of the task.")],
+    first: Annotated[str, typer.Argument(metavar="FIRST", help="Label of one line-up, e.g. triton.")],
+    second: Annotated[str, typer.Argument(metavar="SECOND", help="Label of the other, e.g. torch:eager.")],
     dtype: _Dtypes = None,
     role: _Roles = None,
     case: _Cases = None,
     seed: _Seed = None,
     warm: Annotated[bool, typer.Option("--warm", help="Leave the cache as it is instead of evicting it.")] = False,
-    budget: Annotated[float, typer.Option(help="Seconds for each case.")] = 10.0,
+    budget: Annotated[float, typer.Option(metavar="SECONDS", help="Time to spend on each case.")] = 10.0,
     json: _Json = False,
 ) -> None:
     """Say which of two implementations is faster on this device: paired, interleaved, with an interval."""
@@ -197,14 +197,16 @@ def compare(
 
 @app.command()
 def bench(
-    task: Annotated[str, typer.Argument(help="Name of the task.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="Name of the task.")],
     backend: _Backends = None,
     dtype: _Dtypes = None,
     role: _Roles = None,
     case: _Cases = None,
     seed: _Seed = None,
     warm: Annotated[bool, typer.Option("--warm", help="Leave the cache as it is instead of evicting it.")] = False,
-    budget: Annotated[float, typer.Option(help="Seconds of sampling for each implementation and case.")] = 2.0,
+    budget: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Time to sample each implementation and case.")
+    ] = 2.0,
     out: _Out = None,
     json: _Json = False,
 ) -> None:

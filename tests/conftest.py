@@ -1,0 +1,148 @@
+"""What several test modules share. `tests/plugins` goes on the import path, since workers import plugins by name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("kparity", deadline=None, max_examples=50, derandomize=True, database=None)
+settings.load_profile("kparity")
+
+PLUGINS = Path(__file__).parent / "plugins"
+ROOT = PLUGINS.parent.parent
+sys.path.insert(0, str(PLUGINS))
+
+
+class Finished(NamedTuple):
+    """What a command line printed and how it exited."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Finished]]:
+    """Calls the console script's function in this process; the terminal is 200 columns wide and has no colours."""
+    from kparity.cli import main
+
+    for variable in ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "GITHUB_ACTIONS"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    before = signal.getsignal(signal.SIGPIPE)
+
+    def call(*arguments: object) -> Finished:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Finished(int(exit_.value.code or 0), captured.out, captured.err)
+
+    yield call
+    signal.signal(signal.SIGPIPE, before)
+
+
+@pytest.fixture
+def python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a fresh interpreter, which sees the import path of this one, in an empty environment but for PATH."""
+
+    def call(*arguments: str, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env=bare_environment(**environment),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return call
+
+
+def bare_environment(**more: str) -> dict[str, str]:
+    """PATH, HOME and the import path of this process, nothing else of the developer's shell."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry), **more}
+
+
+@pytest.fixture
+def environment() -> Callable[..., dict[str, str]]:
+    """`bare_environment`, for tests that start a process themselves."""
+    return bare_environment
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Makes a folder look like an installed distribution with entry points of the group `kparity`."""
+    site = tmp_path / "site"
+
+    def call(
+        distribution: str, *, version: str = "1.2.3", sources: dict[str, str] | None = None, **points: str
+    ) -> Path:
+        info = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        lines = "".join(f"{name} = {target}\n" for name, target in points.items())
+        (info / "entry_points.txt").write_text(f"[kparity]\n{lines}")
+        for module, text in (sources or {}).items():
+            (site / f"{module}.py").write_text(text)
+        if str(site) not in sys.path:
+            monkeypatch.syspath_prepend(str(site))
+        return site
+
+    known = set(sys.modules)
+    yield call
+    for module in set(sys.modules) - known:
+        if str(getattr(sys.modules[module], "__file__", None) or "").startswith(str(site)):
+            del sys.modules[module]
+
+
+class Pids:
+    """The processes that noted themselves in a file; see `toy_kernels._note_pid`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> set[int]:
+        """All that were ever noted."""
+        return {int(line) for line in self.path.read_text().split()} if self.path.exists() else set()
+
+    def alive_after(self, seconds: float = 5.0) -> set[int]:
+        """Those that still live; waits up to `seconds` for them to end."""
+        deadline = time.monotonic() + seconds
+        while (alive := {pid for pid in self.read() if _alive(pid)}) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return alive
+
+
+@pytest.fixture
+def pids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pids]:
+    """Where toy kernels note their processes; whatever is left of them is ended after the test."""
+    noted = Pids(tmp_path / "pids")
+    monkeypatch.setenv("TOY_PIDS", str(noted.path))
+    yield noted
+    for pid in noted.read():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _alive(pid: int) -> bool:
+    """True for a process that runs; one that has ended but was not waited for (a zombie) does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return True

@@ -1,0 +1,220 @@
+"""The sandbox: an implementation that misbehaves spoils its own record and nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import numpy as np
+import pytest
+from toy import BrokenBackend, PickyBackend, Plugin, ToyBackend, implementation, scale, split, toy_plugin
+
+from kparity import Options, Session, TimingPolicy, Unavailable, WorkerError
+from kparity.sandbox import wire
+from kparity.sandbox.host import ProcessRunner
+
+PROCESS = Options(seed=3, timing=None, timeout_s=60)
+INLINE = Options(seed=3, timing=None, isolation="inline")
+
+RAISING = {
+    "raises": ("error", r"ArithmeticError: seven is too hard \(toy_kernels\.py, line \d+\)"),
+    "returns_none": ("error", r"output 'y' is a builtins\.NoneType, which is no array of toy"),
+    "returns_list_of_floats": ("error", r"output 'y' is a builtins\.float, which is no array of toy"),
+    "returns_nothing": ("failed", r"signature: returned 0 outputs, 1 are declared"),
+    "returns_too_many": ("failed", r"signature: returned 2 outputs, 1 are declared"),
+    "wrong_shape": ("failed", r"signature: output 'y' is float32\[6\], declared is float32\[7\]"),
+    "extra_axis": ("failed", r"signature: output 'y' is float32\[1, 7\], declared is float32\[7\]"),
+    "wrong_dtype": ("failed", r"signature: output 'y' is float64\[7\], declared is float32\[7\]"),
+    "foreign_dtype": ("failed", r"signature: output 'y' is complex64\[7\], declared is float32\[7\]"),
+    "object_dtype": ("failed", r"signature: output 'y' is object\[7\], declared is float32\[7\]"),
+    "subclass": ("error", r"output 'y' is a numpy\.ma\.\w*\.?MaskedArray, which is no array of toy"),
+    "modifies_input": ("failed", r"inputs_unchanged: the implementation modified its inputs"),
+    "fails_on_seven": ("failed", r"bound: 7 of 7 elements of 'y' are off"),
+}
+DYING = {
+    "segfaults": ("error", r"the worker died: SIGSEGV"),
+    "exits_early": ("error", r"the worker died: exit status 0"),
+    "leaves_politely": ("error", r"the worker died: exit status 0|SystemExit"),
+    "closes_descriptors": ("error", r"the worker died"),
+    "scribbles_on_descriptors": ("error", r"broke the protocol|the worker died|breaks the protocol"),
+}
+
+
+def evaluate(kernels, options, **selection):
+    """Every kernel on the cases of `toy/scale`, in float32 unless told; records by kernel, in order."""
+    session = Session(extra=[toy_plugin(*kernels)], discover=False)
+    records = {kernel: [] for kernel in kernels}
+    for one in session.run(["toy/scale"], options=options, **{"dtypes": ["float32"], **selection}):
+        records[one.implementation.name].append(one)
+    return records
+
+
+def check(records, expected):
+    """On seven elements the outcome is as expected; before and after it, everything passes."""
+    observed = {}
+    for kernel, (first, seven, last) in records.items():
+        observed[kernel] = (first.status, seven.status, last.status)
+        assert re.search(expected[kernel][1], seven.verdict.message), (kernel, seven.verdict.message)
+        assert (first.case.axes, seven.case.axes, last.case.axes) == ({"n": 1}, {"n": 7}, {"n": 64})
+    assert observed == {kernel: ("passed", status, "passed") for kernel, (status, _) in expected.items()}
+
+
+@pytest.mark.parametrize("options", [INLINE, PROCESS], ids=["inline", "process"])
+def test_what_misbehaves_without_dying_is_judged_alone(options):
+    expected = dict(RAISING)
+    if options.isolation == "process":  # what cannot travel is not judged
+        expected["foreign_dtype"] = ("error", "returned an array of complex64, which is no dtype of kparity's")
+        expected["object_dtype"] = ("error", "returned an array of object, which is no dtype of kparity's")
+    records = evaluate(RAISING, options)
+    check(records, expected)
+    assert {one.isolation for several in records.values() for one in several} == {options.isolation}
+
+
+def test_what_kills_its_process_is_an_error_of_that_case_alone():
+    check(evaluate([*DYING, "good"], PROCESS), DYING | {"good": ("passed", "")})
+
+
+def test_what_hangs_is_ended_with_everything_that_it_started(pids):
+    options = Options(seed=3, timing=None, timeout_s=5)
+    expected = dict.fromkeys(["hangs", "ignores_signals_and_hangs"], ("error", r"no answer within 5 s"))
+    check(evaluate(expected, options), expected)
+    assert len(pids.read()) == 2
+    assert not pids.alive_after(5)
+
+
+def test_what_is_printed_is_captured_bounded_and_kept_for_what_failed(capfd):
+    records = evaluate(["fails_on_seven", "exits_early", "prints_a_lot"], PROCESS)
+    _, seven, last = records["fails_on_seven"]
+    assert seven.output == "seven is printed"
+    assert last.output == ""
+    twice = evaluate(["fails_on_seven"], PROCESS, dtypes=["float32", "float16"])["fails_on_seven"]
+    assert [one.output for one in twice] == ["", "", "seven is printed", "seven is printed", "", ""]
+    assert records["exits_early"][1].output == "bye"
+    flood = records["prints_a_lot"][1]
+    assert flood.status == "failed"
+    assert flood.output.endswith("the last line")
+    assert 100 < len(flood.output) <= 4096
+    assert [one.status for one in records["prints_a_lot"]] == ["passed", "failed", "passed"]
+    captured = capfd.readouterr()
+    assert "seven is printed" not in captured.out + captured.err
+
+
+def test_a_kernel_that_fails_only_while_being_timed_does_not_pass():
+    timing = TimingPolicy(warmup=1, minimum=2, maximum=3, budget_s=0.01)
+    records = evaluate(["fails_when_timed", "good"], Options(seed=3, timing=timing))
+    assert [one.status for one in records["fails_when_timed"]] == ["passed", "passed", "error"]
+    assert "while being timed: ArithmeticError: tired" in records["fails_when_timed"][2].verdict.message
+    good = records["good"]
+    assert [bool(one.measurements) for one in good] == [False, False, True]
+    (measurement,) = [one for one in good[2].measurements if one.measurand == "end_to_end"]
+    assert min(measurement.samples_s) > 0
+    assert good[2].compile_s is not None
+
+
+def test_a_worker_that_dies_every_time_ends_with_one_error_for_each_case():
+    records = evaluate(["crashes", "good"], PROCESS)
+    assert [one.verdict.message for one in records["crashes"]] == ["the worker died: SIGKILL"] * 3
+    assert [one.status for one in records["good"]] == ["passed"] * 3
+
+
+def test_a_backend_that_dies_while_it_opens_is_unavailable_with_what_it_printed():
+    both = [implementation("good"), implementation("good", backend="broken")]
+    plugin = Plugin(tasks=[scale], backends=[ToyBackend(), BrokenBackend()], implementations=both)
+    session = Session(extra=[plugin], discover=False)
+    broken = session.devices()["broken"]
+    assert isinstance(broken, Unavailable)
+    assert "broken cannot be opened: the worker died: SIGABRT" in broken.reason
+    assert "about to fall over" in broken.remedy
+    run = session.prepare(options=PROCESS)
+    assert list(run.info.unavailable) == ["broken"]
+    assert {one.status for one in run} == {"passed"}
+
+
+def test_several_outputs_travel_and_inputs_of_every_case_are_the_same_bytes_in_both_isolations():
+    plugin = Plugin(
+        tasks=[scale, split],
+        backends=[ToyBackend()],
+        implementations=[implementation("good"), implementation("split", task="toy/split", name="good")],
+    )
+    session = Session(extra=[plugin], discover=False)
+    records = [list(session.run(options=options)) for options in (INLINE, PROCESS)]
+    assert [one.status for one in records[0] + records[1]] == ["passed"] * 16
+    digests = [{one.case.task + one.case.key: one.inputs_digest for one in several} for several in records]
+    assert digests[0] == digests[1]
+    assert len(set(digests[0].values())) == 8
+
+
+@pytest.mark.parametrize("isolation", ["inline", "process"])
+def test_support_is_asked_for_each_case(isolation):
+    plugin = Plugin(tasks=[scale], backends=[PickyBackend()], implementations=[implementation("good", backend="picky")])
+    session = Session(extra=[plugin], discover=False)
+    options = Options(seed=3, isolation=isolation, timing=TimingPolicy(warmup=0, minimum=1, maximum=1))
+    by_size = {(one.case.axes["n"], one.case.dtypes["T"]): one for one in session.run(options=options)}
+    assert len(by_size) == 8
+    assert by_size[1, "float32"].status == "passed"
+    assert (by_size[7, "float32"].status, by_size[7, "float32"].emulated) == ("passed", True)
+    for size in (64, 128):
+        refused = by_size[size, "float32"]
+        assert (refused.status, refused.verdict.message) == ("unsupported", "more than seven is too many")
+    assert by_size[1, "float16"].verdict.message == "Picky has no float16"
+    assert not any(one.measurements for one in by_size.values())
+
+
+def test_an_answer_to_another_request_or_from_another_worker_is_refused():
+    runner = ProcessRunner(ToyBackend(), timeout_s=30)
+    try:
+        runner.open(0)
+        runner.load(target="toy_kernels:good")
+        assert runner.supports(scale.cases()[0]).answer == "yes"
+        wire.send(runner._requests, wire.Envelope(4711, wire.Supports(scale.cases()[0])))
+        with pytest.raises(WorkerError, match="wrong correlation id or nonce"):
+            runner.supports(scale.cases()[0])
+    finally:
+        runner.close()
+    runner = ProcessRunner(ToyBackend(), timeout_s=30)
+    try:
+        runner.open(0)
+        runner._nonce = "0" * 32
+        with pytest.raises(WorkerError, match="wrong correlation id or nonce"):
+            runner.load(target="toy_kernels:good")
+    finally:
+        runner.close()
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "bfloat16", "float8_e5m2", "int8", "uint64", "bool"])
+def test_arrays_of_any_shape_travel_through_shared_memory_unchanged(kind):
+    from kparity import dtypes
+
+    judge = wire.Arena.create()
+    worker = wire.Arena(os.fdopen(os.dup(judge.fileno()), "r+b", buffering=0))
+    rng = np.random.default_rng(1)
+    shapes = [(), (0,), (3, 0, 2), (1,), (1000, 3), (2, 3, 5, 7), (1 << 16,)]
+    sent = [rng.integers(0, 2, shape).astype(dtypes.dtype(kind)) for shape in shapes]
+    blocks, free = judge.write(sent)
+    received = worker.read(blocks, copy=False)
+    for one, other in zip(sent, received, strict=True):
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+        np.testing.assert_array_equal(one, other)
+        assert not other.flags.writeable
+    answer, _ = worker.write([one.T.copy() for one in sent], free)
+    for one, other in zip(judge.read(answer, copy=True), sent, strict=True):
+        np.testing.assert_array_equal(one, other.T)
+    for one, other in zip(worker.read(blocks, copy=True), sent, strict=True):
+        np.testing.assert_array_equal(one, other)
+    del received
+    judge.close()
+    worker.close()
+
+
+def test_blocks_outside_the_arena_are_refused():
+    arena = wire.Arena.create()
+    arena.write([np.zeros(4, np.float32)])
+    for block in (
+        wire.Block(1 << 40, (4,), "float32"),
+        wire.Block(-128, (4,), "float32"),
+        wire.Block(0, (-4,), "float32"),
+        wire.Block(0, (1 << 40,), "float32"),
+    ):
+        with pytest.raises(WorkerError):
+            arena.read([block], copy=True)
+    arena.close()
