@@ -95,7 +95,8 @@ def show(results: dict[str, Any]) -> list[str]:
     for one in results["truth"]:
         off, spread = one["median_us"] / one["profiler_us"] - 1, one["spread"]
         print(
-            f"{one['task']:26}{one['label']:16}{one['median_us']:12.2f}{one['profiler_us']:12.2f}{off:9.2%}{spread:9.2%}"
+            f"{one['task']:26}{one['label']:16}{one['median_us']:12.2f}{one['profiler_us']:12.2f}"
+            f"{off:9.2%}{spread:9.2%}"
         )
         name = f"{one['task']} on {one['label']}"
         missed += [f"{name}: {off:.2%} off the profiler"] if abs(off) > 0.01 else []
@@ -104,7 +105,8 @@ def show(results: dict[str, Any]) -> list[str]:
     total = sum(one["comparisons"] for one in results["comparisons"])
     for one in results["comparisons"]:
         print(
-            f"A/A {one['label']:22}{one['wrong']:4} of {one['comparisons']} called different, {one['seconds']:.2f} s each"
+            f"A/A {one['label']:16} {one['wrong']} of {one['comparisons']} called different {one['outcomes']}, "
+            f"{one['seconds']:.2f} s each"
         )
     missed += [f"A/A: {wrong} of {total} called different"] if wrong > 0.05 * total else []
     for one in results["slower"]:

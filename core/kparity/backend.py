@@ -191,6 +191,7 @@ class Implementation(msgspec.Struct, frozen=True):
     Attributes:
         target: `"package.module:attribute"`, imported only where it runs.
         owner: the distribution that registered it; filled in by the catalogue.
+        costly: every case takes seconds to compile; quick coverage gives it only the cases that are timed.
     """
 
     task: str
@@ -198,6 +199,7 @@ class Implementation(msgspec.Struct, frozen=True):
     target: str
     name: str
     owner: str = ""
+    costly: bool = False
 
     @property
     def label(self) -> str:

@@ -102,6 +102,19 @@ def _unperturbed(spec: KernelSpec, case: Case, inputs: Arrays) -> Iterator[Array
         )
         yield evaluate_reference(spec, case, sequential, precision)
 
+    if _multiplies_narrow_operands(spec, case):
+        moved = tuple(
+            array.astype(precision).view(TensorCore) if dtypes.is_float(info.dtype) else array
+            for array, info in zip(inputs, case.inputs, strict=True)
+        )
+        yield evaluate_reference(spec, case, moved, precision)
+
+
+def _multiplies_narrow_operands(spec: KernelSpec, case: Case) -> bool:
+    """Whether matrix units are the honest way to multiply: 16-bit or 8-bit operands, or TF32."""
+    narrow = any(dtypes.is_float(info.dtype) and dtypes.dtype(info.dtype).itemsize < 4 for info in case.inputs)
+    return narrow or spec.numerics.tf32
+
 
 def _units(spec: KernelSpec, case: Case) -> list[float]:
     """Relative spacing of the formats that the contract lets an implementation round to."""
@@ -245,6 +258,46 @@ def _noise(shape: tuple[int, ...]) -> np.ndarray:
     return np.resize(_table()[place : place + _PERIOD], shape)
 
 
+class TensorCore(np.ndarray):
+    """An array whose matrix products are summed as matrix units do: some terms at a time, each partial sum cut off.
+
+    NVIDIA's units truncate where IEEE arithmetic rounds, so that the errors of long sums all point towards zero instead
+    of cancelling. Source: Fasi, Higham, Mikaitis and Pranesh, "Numerical behavior of NVIDIA tensor cores", PeerJ CS
+    7:e330 (2021).
+    """
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
+        plain = [_plain(value) for value in inputs]
+        keywords = {key: _plain(value) for key, value in keywords.items()}
+        if out is not None:
+            keywords["out"] = tuple(np.asarray(array) for array in out)
+        if ufunc is np.matmul and out is None and np.ndim(plain[0]) >= 2 and np.ndim(plain[1]) >= 2:
+            return _wrap(_cut_partial_sums(plain[0], plain[1]).astype(plain[0].dtype), TensorCore)
+        result = getattr(ufunc, method)(*plain, **keywords)
+        return out[0] if out is not None else _wrap(result, TensorCore)
+
+
+_KEEP_FLOAT32 = np.uint64(0xFFFF_FFFF_E000_0000)  # clears the 29 bits that float64's mantissa has more
+
+
+def _cut_partial_sums(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The product of float32 matrices as a sum of truncated partial sums, in float64 that holds float32 values.
+
+    Over 16 terms at a time, as the hardware adds; over 64 where that would take too long, which makes a quarter of the
+    error and is left to the margin.
+    """
+    depth, size = a.shape[-1], math.prod(a.shape[:-1]) * b.shape[-1]
+    step = 16 if size * depth < 1 << 30 else 64
+    total = np.zeros((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]))
+    for start in range(0, depth, step):
+        part = a[..., start : start + step].astype(np.float64) @ b[..., start : start + step, :].astype(np.float64)
+        part += total
+        bits = part.view(np.uint64)
+        np.bitwise_and(bits, _KEEP_FLOAT32, out=bits)
+        total = part
+    return total
+
+
 class Sequential(np.ndarray):
     """An array whose sums are carried out one element after the other, as a naive kernel would."""
 
@@ -263,7 +316,7 @@ class Sequential(np.ndarray):
             if out is not None:
                 keywords["out"] = tuple(np.asarray(array) for array in out)
             result = getattr(ufunc, method)(*plain, **keywords)
-        return _wrap(result)
+        return _wrap(result, Sequential)
 
 
 def _add_sequentially(array: np.ndarray, axis: Any, keepdims: bool) -> np.ndarray:
@@ -277,10 +330,10 @@ def _add_sequentially(array: np.ndarray, axis: Any, keepdims: bool) -> np.ndarra
 
 def _plain(value: Any) -> Any:
     """`value` without its subclass: NumPy would hand a call that still holds one straight back."""
-    return np.asarray(value) if isinstance(value, Jittered | Sequential) else value
+    return np.asarray(value) if isinstance(value, Jittered | Sequential | TensorCore) else value
 
 
-def _wrap(result: Any) -> Any:
+def _wrap(result: Any, kind: type[np.ndarray]) -> Any:
     if isinstance(result, tuple):
-        return tuple(_wrap(one) for one in result)
-    return np.asarray(result).view(Sequential) if isinstance(result, np.ndarray | np.generic) else result
+        return tuple(_wrap(one, kind) for one in result)
+    return np.asarray(result).view(kind) if isinstance(result, np.ndarray | np.generic) else result

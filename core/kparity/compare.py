@@ -30,6 +30,7 @@ from kparity.stats import (
     compare_independent,
     compare_pairs,
     corrected,
+    fewest_pairs,
     look_confidence,
 )
 from kparity.verify import Evidence, Problem, judge
@@ -134,17 +135,15 @@ def compare_on(
         pairs.warm_up()
         look, wanted = 0, policy.minimum
         while result is None or (result.outcome == "inconclusive" and wanted <= policy.maximum):
-            while len(pairs.first) < wanted:
-                pairs.take()
-                if time.perf_counter() - started > policy.budget_s and len(pairs.first) >= policy.minimum:
-                    break
             look += 1
+            this_look = look_confidence(look, confidence)
+            least = max(policy.minimum, fewest_pairs(this_look))
+            while len(pairs.first) < max(wanted, least):
+                pairs.take()
+                if time.perf_counter() - started > policy.budget_s and len(pairs.first) >= least:
+                    break
             result = compare_pairs(
-                pairs.first,
-                pairs.second,
-                resolution_s=1e-9,
-                confidence=look_confidence(look, confidence),
-                margin=policy.margin,
+                pairs.first, pairs.second, resolution_s=1e-9, confidence=this_look, margin=policy.margin
             )
             if time.perf_counter() - started > policy.budget_s:
                 break
@@ -177,6 +176,8 @@ class _Pairs:
 
     def _block(self, runner: Runner) -> float:
         block = runner.sample(self._policy.block, self._policy.cache == "cold")
+        if self.measurand == "device" and not block.device:
+            raise UsageError("the device clock failed during the comparison; its times are not used")
         return statistics.median(block.device if self.measurand == "device" else block.end_to_end)
 
 

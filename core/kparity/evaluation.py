@@ -103,7 +103,7 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
             support = setting.runner.supports(blank.case)
             if support.answer == "no":
                 raise Unsupported(support.reason or f"{setting.device.name} does not support this case")
-            emulated = support.answer == "emulated"
+            emulated = support.answer == "emulated" or setting.device.kind == "interpreter"
         with setting.thinking():
             problem = pose()
             digest = problem.inputs_digest
@@ -111,7 +111,7 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
             returned = setting.runner.execute(problem.case, problem.inputs)
         with setting.thinking():
             verdict = judge(Evidence(problem, returned.outputs, returned.inputs_digest), setting.checks)
-        if verdict.status == "passed" and setting.timing is not None and blank.case.role != "edge" and not emulated:
+        if verdict.status == "passed" and setting.timing is not None and not emulated:
             with setting.exclusive():
                 timed = setting.runner.measure(setting.timing)
             verdict = _possible(problem.spec, blank.case, setting.device, verdict, timed, setting.ceilings)

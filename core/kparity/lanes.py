@@ -51,6 +51,7 @@ class Lane:
 
     Attributes:
         work: (subject, spec, case) in order.
+        timed: which of the cases are timed.
         clock: how the device's clock did in its self-test; None where it has none.
         ceilings: what the device was measured to reach.
     """
@@ -64,14 +65,21 @@ class Lane:
     runner: Runner | None = None
     clock: ClockReport | None = None
     ceilings: Ceilings | None = None
+    timed: Callable[[KernelSpec, Case], bool] = lambda spec, case: case.role != "edge"
+    abandoned: bool = False
 
     def open(self) -> None:
         """Start the runner and open the device; if that fails, `unavailable` says why."""
         try:
             self.runner = self._runner()
+            if self.abandoned:
+                raise Unavailable("the run was ended")
             self.device = self.runner.open(0)
         except Unavailable as error:
             self.unavailable = error
+        except (OSError, ValueError):  # the runner was closed under our hands
+            if not self.abandoned:
+                raise
         except WorkerError as error:
             printed = self.runner.output() if self.runner is not None else ""
             self.unavailable = Unavailable(f"{self.backend.name} cannot be opened: {error}", printed)
@@ -89,9 +97,14 @@ class Lane:
         known = recall_ceilings(self.device)
         calibration = self.runner.calibrate(ceilings=known is None)
         self.clock = calibration.clock
-        if known is None and calibration.ceilings is not None:
+        if known is None and calibration.ceilings is not None and calibration.ceilings.bytes_per_s:
             remember_ceilings(self.device, calibration.ceilings)
         self.ceilings = known or calibration.ceilings
+
+    def abandon(self) -> None:
+        """End the runner for good, also one that another thread is just starting."""
+        self.abandoned = True
+        self.close()
 
     def close(self) -> None:
         """End the runner."""
@@ -247,18 +260,23 @@ def run_lanes(lanes: Sequence[Lane], checks: Sequence[Check], seed: int, options
     finally:
         stop.set()
         for lane in lanes:
-            lane.close()
+            lane.abandon()
 
 
 def open_all(lanes: Sequence[Lane]) -> None:
-    """Open every lane's device, a few at a time: mostly imports."""
+    """Open every lane's device, a few at a time: mostly imports. An interruption ends them all."""
     gate = threading.Semaphore(os.cpu_count() or 1)
 
     def open_one(lane: Lane) -> None:
         with gate:
             lane.open()
 
-    _each(open_one, lanes)
+    try:
+        _each(open_one, lanes)
+    except BaseException:
+        for lane in lanes:
+            lane.abandon()
+        raise
 
 
 def calibrate_all(lanes: Sequence[Lane]) -> None:
@@ -267,13 +285,15 @@ def calibrate_all(lanes: Sequence[Lane]) -> None:
     A lane whose worker is lost over it becomes unavailable.
     """
     for lane in lanes:
-        timed = lane.options.timing is not None and any(case.role != "edge" for _, _, case in lane.work)
+        timed = lane.options.timing is not None and any(lane.timed(spec, case) for _, spec, case in lane.work)
         if not timed or lane.device is None or lane.device.kind == "interpreter":
             continue
         try:
             lane.calibrate()
         except (WorkerError, KparityError) as error:
-            lane.unavailable = Unavailable(f"{lane.backend.name} cannot be calibrated: {error}")
+            printed = lane.runner.output() if lane.runner is not None else ""
+            lane.unavailable = Unavailable(f"{lane.backend.name} cannot be calibrated: {error}", printed)
+            lane.device = None
             lane.close()
     for lane in lanes:
         if lane.device is not None:
@@ -299,16 +319,23 @@ def _evaluate_on(
     blank = blank_record(subject, case, lane.device, seed, lane.options.isolation)
     if lane.runner is None:  # the worker was lost in the evaluation before
         lane.open()
-        if lane.runner is not None and lane.options.timing is not None:
-            with machine.exclusive():
-                lane.calibrate()
+        interpreted = lane.device is not None and lane.device.kind == "interpreter"
+        if lane.runner is not None and lane.options.timing is not None and not interpreted:
+            known = [lane.ceilings] if lane.ceilings is not None else []
+            try:
+                with machine.exclusive():
+                    lane.calibrate()
+                lane.ceilings = best_ceilings(lane.ceilings, known)
+            except WorkerError as error:
+                lane.unavailable = Unavailable(f"{lane.backend.name} cannot be calibrated: {error}")
+                lane.close()
     if lane.runner is None or lane.device is None:
         return msgspec.structs.replace(blank, verdict=Verdict.of_error(f"the device was lost: {lane.unavailable}"))
     setting = Setting(
         runner=lane.runner,
         device=lane.device,
         checks=checks,
-        timing=lane.options.timing,
+        timing=lane.options.timing if lane.timed(spec, case) else None,
         ceilings=lane.ceilings,
         shared=machine.shared,
         exclusive=machine.exclusive,

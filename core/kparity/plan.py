@@ -26,7 +26,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         dtypes: keep cases whose dtype variables are all bound to one of these.
         roles: keep these roles; by default edge and typical, and perf on hardware that is fast enough for it.
         cases: globs over case keys.
-        coverage: `quick` takes each case in one dtype, in turn, and each task's first typical case in all of them.
+        coverage: `quick` takes each case in one dtype, in turn, and each task's first typical case in all of them; it
+            times only the default dtype, and of costly implementations it runs only what is timed.
     """
 
     tasks: tuple[str, ...] = ()
@@ -86,6 +87,14 @@ def select_cases(spec: KernelSpec, selection: Selection) -> list[Case]:
         raise UsageError(f"unknown coverage {selection.coverage!r}; expected 'full' or 'quick'")
     cases = [case for case in spec.cases(roles=roles, dtypes=dtypes) if _matches(case.key, selection.cases)]
     return _thin_out(cases) if selection.coverage == "quick" else cases
+
+
+def is_timed(spec: KernelSpec, case: Case, selection: Selection) -> bool:
+    """Whether times are taken: not of edge cases, and under quick coverage only in each dtype variable's default."""
+    if case.role == "edge":
+        return False
+    default = {variable: choices[0] for variable, choices in spec.dtypes.items()}
+    return selection.coverage == "full" or case.dtypes == default
 
 
 def runs_by_default(case: Case, device: DeviceInfo) -> bool:

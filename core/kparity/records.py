@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Literal
 
@@ -28,6 +29,13 @@ class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
     status: Literal["passed", "failed", "inconclusive"]
     message: str = ""
     details: dict[str, float | int | str] = {}
+
+    def __post_init__(self) -> None:
+        for key, value in self.details.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UsageError(
+                    f"detail {key!r} of check {self.name!r} is {value}; JSON has no such number: give text"
+                )
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -121,7 +129,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     bimodal: bool = False
 
     def __post_init__(self) -> None:
-        if not self.samples_s or min(self.samples_s) <= 0:
+        if not self.samples_s or not all(0 < sample < math.inf for sample in self.samples_s):
             raise UsageError("a measurement needs samples, each longer than zero")
 
     @property

@@ -101,11 +101,11 @@ def ceiling_dtype(case: Case) -> str:
 
 
 def roofline(spec: KernelSpec, case: Case, seconds: float, ceilings: Ceilings) -> Roofline | None:
-    """A time against the ceilings; None where no bandwidth is known.
+    """A time against the ceilings; None where they are not known.
 
-    Where the contract allows TF32, float32's own peak is no limit and only the bandwidth counts.
+    Where the contract allows TF32, float32's own peak is no limit, and that of TF32 is not measured.
     """
-    if not ceilings.bytes_per_s:
+    if not ceilings.bytes_per_s or (spec.numerics.tf32 and ceiling_dtype(case) == "float32" and case.flops):
         return None
     memory, compute = _limits(spec, case, ceilings)
     limit = max(memory, compute)

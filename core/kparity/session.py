@@ -18,7 +18,7 @@ from kparity.errors import NothingEvaluatedError, Unavailable, UnknownNameError,
 from kparity.evaluation import Subject, overall
 from kparity.host import host_info
 from kparity.lanes import Lane, Options, calibrate_all, open_all, run_lanes, same_device
-from kparity.plan import Coverage, Selection, lineups, runs_by_default, select_cases
+from kparity.plan import Coverage, Selection, is_timed, lineups, runs_by_default, select_cases
 from kparity.plugins import Plugins
 from kparity.records import Evaluation, RunInfo, Status
 from kparity.spec import KernelSpec
@@ -276,6 +276,8 @@ class Session:
             one, other = (lane.device for lane in lanes)
             assert one is not None
             assert other is not None
+            if "interpreter" in (one.kind, other.kind):
+                raise UsageError(f"{one.label} and {other.label}: what is interpreted is never timed")
             if not same_device(one, other):
                 raise UsageError(
                     f"{sides[0].info.label} runs on {one.label}, {sides[1].info.label} on {other.label}: a paired "
@@ -331,7 +333,10 @@ class Session:
         for one in ones:
             spec = self.catalogue.task(one.task)
             subject = Subject.registered(one)
-            lane.work.extend((subject, spec, case) for case in select_cases(spec, selection))
+            thin = one.costly and selection.coverage == "quick"
+            cases = select_cases(spec, selection)
+            lane.work.extend((subject, spec, case) for case in cases if not thin or is_timed(spec, case, selection))
+        lane.timed = lambda spec, case: is_timed(spec, case, selection)
         return lane
 
     def _lane_of(self, subject: Subject, spec: KernelSpec, selection: Selection, options: Options) -> Lane:

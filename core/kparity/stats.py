@@ -95,11 +95,13 @@ def compare_pairs(
         margin: relative difference that does not matter.
 
     Raises:
-        UsageError: the series differ in length, hold fewer than six pairs, or hold times that are not positive.
+        UsageError: the series differ in length, hold fewer than `fewest_pairs`, or hold times that are not positive.
     """
-    if len(a) != len(b) or len(a) < 6:
+    least = fewest_pairs(confidence)
+    if len(a) != len(b) or len(a) < least:
         raise UsageError(
-            f"a paired comparison needs two series of the same length, at least 6; got {len(a)} and {len(b)}"
+            f"a paired comparison needs two series of the same length, at least {least} for a confidence of "
+            f"{confidence:g}; got {len(a)} and {len(b)}"
         )
     if min(*a, *b) <= 0:
         raise UsageError("times must be positive")
@@ -111,6 +113,11 @@ def compare_pairs(
     low, high = float(walsh[rank]) - widen, float(walsh[len(walsh) - 1 - rank]) + widen
     ratio = Interval(math.exp(float(np.median(walsh))), math.exp(low), math.exp(high))
     return Comparison(ratio, _outcome(ratio, margin), len(difference))
+
+
+def fewest_pairs(confidence: float = CONFIDENCE) -> int:
+    """Pairs below which not even the whole range of the Walsh averages has this confidence: six at 95 %."""
+    return math.ceil(math.log2(2 / round(1 - confidence, 9)))
 
 
 def compare_independent(a: Interval, b: Interval, margin: float = EQUIVALENCE) -> Comparison:

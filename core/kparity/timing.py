@@ -37,8 +37,8 @@ class TimingPolicy(msgspec.Struct, frozen=True):
 
     cache: CacheState = "cold"
     target: float = 0.01
-    budget_s: float = 0.5
-    minimum: int = 10
+    budget_s: float = 0.25
+    minimum: int = 7
     maximum: int = 1000
     warmup: int = 3
 
@@ -65,6 +65,7 @@ class Bench:
         flush: evicts the last-level cache and says whether it could.
         clock: the device's clock, if it has a trusted one.
         telemetry: reads the hardware's state, if it can be read.
+        step_s: measured resolution of the device's clock; as documented where None.
     """
 
     def __init__(
@@ -73,12 +74,14 @@ class Bench:
         flush: Callable[[], bool],
         clock: DeviceClock | None,
         telemetry: Callable[[], Telemetry | None],
+        step_s: float | None = None,
     ) -> None:
         self._wait = wait
         self._flush = flush
         self._clock = clock
         self._telemetry = telemetry
         self._resolution_s = host_resolution()
+        self._step_s = step_s if step_s is not None or clock is None else clock.tick_s
 
     def time(self, calls: Sequence[Callable[[], Sequence[object]]], policy: TimingPolicy) -> Timed:
         """Time calls that do the same on different copies of their inputs, in rotation.
@@ -114,13 +117,14 @@ class Bench:
         return self._report(samples, state, inner, policy, conditions)
 
     def block(self, call: Callable[[], Sequence[object]], count: int, cold: bool) -> tuple[list[float], list[float]]:
-        """Take `count` samples of one call: seconds on the device (empty without a clock) and end to end."""
+        """Take `count` samples of one call: seconds on the device (empty without a sound clock) and end to end."""
         samples = _Samples([], [], [], [])
+        cold = cold and self._flush()
         for _ in range(count):
-            self._sample([call], 1, cold and self._flush(), samples)
+            self._sample([call], 1, cold, samples)
         if self._clock is not None:
             samples.add_device(self._clock)
-        return samples.device, samples.end_to_end
+        return [] if self._fault(samples) else samples.device, samples.end_to_end
 
     def _sample(self, calls: Sequence[Callable[[], Sequence[object]]], inner: int, cold: bool, into: _Samples) -> None:
         if cold:
@@ -171,7 +175,7 @@ class Bench:
         fault = self._fault(samples)
         if self._clock is None or fault:
             return Timed(tuple(host), conditions, fault)
-        device = measurement("device", samples.device, self._clock.name, self._clock.tick_s)
+        device = measurement("device", samples.device, self._clock.name, self._step_s or 0.0)
         return Timed((device, *host), conditions)
 
     def _fault(self, samples: _Samples) -> str:
@@ -180,7 +184,7 @@ class Bench:
         if samples.faults:
             return samples.faults[0]
         for own, whole in zip(samples.device, samples.end_to_end, strict=True):
-            if own > whole + self._resolution_s + self._clock.tick_s:
+            if own > whole + self._resolution_s + (self._step_s or 0.0):
                 return f"device time {own:.3g} s is longer than the call end to end, {whole:.3g} s"
         return ""
 
@@ -193,8 +197,12 @@ class _Samples(msgspec.Struct):
 
     def add_device(self, clock: DeviceClock) -> None:
         """Read the device times of the samples taken since the last time."""
-        recorded = clock.collect()
         missing = len(self.end_to_end) - len(self.device)
+        try:
+            recorded = clock.collect()
+        except Exception as error:  # the clock's failure, not the implementation's
+            self.faults.append(f"the {clock.name} clock raised {type(error).__name__}: {error}")
+            recorded = [[] for _ in range(missing)]
         if len(recorded) != missing:
             self.faults.append(f"the {clock.name} clock recorded {len(recorded)} of {missing} calls")
             recorded = [*recorded, *([] for _ in range(missing))][:missing]

@@ -19,7 +19,9 @@ def register_implementations() -> list[Implementation]:
     """Two for each file below `kernels`: `eager`, the function as it stands, and `compile`, under `torch.compile`."""
     eager = kernels_in("kparity_torch.kernels", str(Path(__file__).parent / "kernels"), "torch", "eager")
     compiled = [
-        Implementation(one.task, "torch", f"kparity_torch.compiled:{one.task.replace('/', '__')}", "compile")
+        Implementation(
+            one.task, "torch", f"kparity_torch.compiled:{one.task.replace('/', '__')}", "compile", costly=True
+        )
         for one in eager
     ]
     return [*eager, *compiled]

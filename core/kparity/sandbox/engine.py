@@ -15,7 +15,7 @@ import numpy as np
 
 from kparity.backend import Backend, DeviceInfo, Executable, Function, Support, resolve
 from kparity.case import Case
-from kparity.clock import ClockReport, self_test
+from kparity.clock import ClockReport, DeviceClock, self_test
 from kparity.errors import KparityError, Unavailable, Unsupported
 from kparity.inputs import Arrays, digest
 from kparity.records import Ceilings
@@ -139,11 +139,13 @@ class Engine:
 
         A clock that fails its test is not used. What cannot be measured is left out.
         """
-        clock = self._backend.clock()
-        report = None if clock is None else self_test(clock)
-        trusted = report is not None and report.trusted
+        clock, report = self._tested_clock()
         self._bench = Bench(
-            self._backend.synchronize, self._backend.flush_cache, clock if trusted else None, self._backend.telemetry
+            self._backend.synchronize,
+            self._backend.flush_cache,
+            clock if report is not None and report.trusted else None,
+            self._backend.telemetry,
+            report.resolution_s if report is not None else None,
         )
         probes = self._backend.probes() if ceilings else None
         measured = None if probes is None else measure_ceilings(self._backend, probes, self._bench)
@@ -171,6 +173,16 @@ class Engine:
             return Block(*self._bench.block(self._timed_calls()[0], count, cold))
         except Exception as error:
             raise ImplementationFailure(f"while being timed: {_describe(error)}") from error
+
+    def _tested_clock(self) -> tuple[DeviceClock | None, ClockReport | None]:
+        """The device's clock, if it has one, and how its test went; one that raises has failed it."""
+        clock: DeviceClock | None = None
+        try:
+            clock = self._backend.clock()
+            return clock, None if clock is None else self_test(clock)
+        except Exception as error:
+            name = clock.name if clock is not None else "device clock"
+            return clock, ClockReport(name, 0.0, 0.0, (f"raised {_describe(error)}",))
 
     def _timed_calls(self) -> list[Callable[[], tuple[Any, ...]]]:
         executable = self._executable

@@ -20,7 +20,7 @@ from kparity_tasks.dtypes import FLOATS
         edge(rows=1, width=5, count=127),
         edge(rows=13, width=129, count=257),
         edge(rows=65537, width=4, count=1021),
-        typical(rows=1024, width=128, count=4096),
+        typical(rows=1024, width=128, count=2048),
         perf(rows=65536, width=512, count=65536),
     ],
     flops="count * width",

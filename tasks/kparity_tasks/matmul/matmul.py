@@ -13,7 +13,7 @@ from kparity_tasks.dtypes import FLOATS
         edge(m=1, n=1, k=1),
         edge(m=1, n=257, k=511),
         edge(m=127, n=129, k=131),
-        edge(m=65537, n=8, k=16),
+        edge(m=65537, n=4, k=8),
         typical(m=256, n=320, k=384),
         perf(m=4096, n=4096, k=4096),
     ],

@@ -20,7 +20,7 @@ from kparity_tasks.dtypes import FLOATS
         edge(n=1),
         edge(n=1021),
         edge(n=65537, step=1000, lr=0.01, weight_decay=0.1),
-        typical(n=262144),
+        typical(n=131072),
         perf(n=33554432, step=100),
     ],
     flops="15 * n",
