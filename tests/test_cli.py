@@ -312,7 +312,6 @@ def test_ctrl_c_keeps_what_was_finished_ends_the_workers_and_exits_130(environme
     assert not pids.alive_after(5)
 
 
-@pytest.mark.xfail(strict=True, reason="Ctrl-C while devices are being opened leaves the worker that opens one behind")
 def test_ctrl_c_while_a_device_is_being_opened_leaves_no_worker_behind(environment, install, pids):
     source = (
         "from toy import HangingBackend, hookimpl, implementation\n"

@@ -323,7 +323,6 @@ def test_a_prepared_run_that_is_closed_unused_ends_its_workers(tmp_path):
     assert read_run(tmp_path / "run")[1] == []
 
 
-@pytest.mark.xfail(strict=True, reason="a lane that is just opening a new worker when the run is closed keeps it")
 def test_closing_while_a_lost_worker_is_being_replaced_leaves_none_behind(monkeypatch):
     replacing, closed, runners = threading.Event(), threading.Event(), []
     start = ProcessRunner._start
