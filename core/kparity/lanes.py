@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
 import threading
@@ -130,21 +131,28 @@ class Machine:
         self._jobs = jobs or os.cpu_count() or 1
         self.apart = apart
         self._users = 0
+        self._others = 0
         self._waiting = 0
         self._timing = False
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
-    def shared(self) -> Iterator[None]:
-        """Hold while working without taking times."""
+    def shared(self, *, counted: bool = True) -> Iterator[None]:
+        """Hold while working without taking times; what is not counted only makes way for whoever takes a time."""
+
+        def free() -> bool:
+            return not self._timing and not self._waiting and (not counted or self._users < self._jobs)
+
         with self._changed:
-            self._changed.wait_for(lambda: not self._timing and not self._waiting and self._users < self._jobs)
-            self._users += 1
+            self._changed.wait_for(free)
+            self._users += counted
+            self._others += not counted
         try:
             yield
         finally:
             with self._changed:
-                self._users -= 1
+                self._users -= counted
+                self._others -= not counted
                 self._changed.notify_all()
 
     def thinking(self) -> contextlib.AbstractContextManager[None]:
@@ -156,7 +164,7 @@ class Machine:
         """Hold while taking times."""
         with self._changed:
             self._waiting += 1
-            self._changed.wait_for(lambda: not self._timing and not self._users)
+            self._changed.wait_for(lambda: not self._timing and not self._users and not self._others)
             self._waiting -= 1
             self._timing = True
         try:
@@ -337,7 +345,8 @@ def _evaluate_on(
         checks=checks,
         timing=lane.options.timing if lane.timed(spec, case) else None,
         ceilings=lane.ceilings,
-        shared=machine.shared,
+        # An interpreter takes the longest and is never timed: it does not queue for a core.
+        shared=functools.partial(machine.shared, counted=lane.device.kind != "interpreter"),
         exclusive=machine.exclusive,
         thinking=machine.thinking,
     )

@@ -37,8 +37,8 @@ class TimingPolicy(msgspec.Struct, frozen=True):
 
     cache: CacheState = "cold"
     target: float = 0.01
-    budget_s: float = 0.25
-    minimum: int = 7
+    budget_s: float = 0.15
+    minimum: int = 5
     maximum: int = 1000
     warmup: int = 3
 

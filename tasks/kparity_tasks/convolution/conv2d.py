@@ -41,7 +41,7 @@ from kparity_tasks.dtypes import FLOATS
         edge(
             batch=1, in_channels=16, out_channels=16, height=15, width=15, kernel_h=3, kernel_w=3, padding=1, groups=16
         ),
-        typical(batch=2, in_channels=32, out_channels=64, height=28, width=28, kernel_h=3, kernel_w=3, padding=1),
+        typical(batch=1, in_channels=32, out_channels=64, height=28, width=28, kernel_h=3, kernel_w=3, padding=1),
         perf(batch=32, in_channels=128, out_channels=128, height=56, width=56, kernel_h=3, kernel_w=3, padding=1),
     ],
     flops="2 * batch * out_channels * (in_channels // groups) * kernel_h * kernel_w"

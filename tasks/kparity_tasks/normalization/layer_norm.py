@@ -16,7 +16,7 @@ from kparity_tasks.dtypes import FLOATS
         edge(rows=3, cols=1023),
         edge(rows=5, cols=4097),
         edge(rows=65537, cols=8),
-        typical(rows=128, cols=4096),
+        typical(rows=64, cols=4096),
         perf(rows=16384, cols=4096),
     ],
     flops="8 * rows * cols",
