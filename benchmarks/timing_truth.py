@@ -188,7 +188,9 @@ def _same(session: Session, problem: Problem, label: str, count: int) -> dict[st
     task = problem.case.task
     first, second = (_open(session, task, label) for _ in range(2))
     try:
-        a, b = (Contestant(session.labelled(task, label), lane.runner) for lane in (first, second))
+        a, b = (
+            Contestant(session.labelled(task, label), one.runner, one.clock.resolution_s) for one in (first, second)
+        )
         for side in (a, b):
             side.prepare(problem)
         started = time.perf_counter()
@@ -210,7 +212,7 @@ def _slower(session: Session, problem: Problem, percent: int) -> dict[str, Any]:
     """The kernel against itself with a spin of that share behind it."""
     first, second = (_open(session, SLOWED, "torch:eager") for _ in range(2))
     try:
-        plain = Contestant(session.labelled(SLOWED, "torch:eager"), first.runner)
+        plain = Contestant(session.labelled(SLOWED, "torch:eager"), first.runner, first.clock.resolution_s)
         plain.prepare(problem)
         base = statistics.median(first.runner.sample(100, True).device)
 

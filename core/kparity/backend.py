@@ -97,13 +97,11 @@ class Backend(ABC):
         remedy: what to install where the framework is missing.
         realizes_references: True where `compile` also accepts a `KernelSpec`, so that every task's reference counts as
             an implementation of this backend.
-        source_suffix: file ending of a candidate's source text.
     """
 
     name: ClassVar[str]
     remedy: ClassVar[str] = ""
     realizes_references: ClassVar[bool] = False
-    source_suffix: ClassVar[str] = ".py"
     info: DeviceInfo
 
     @abstractmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -33,6 +33,7 @@ from kparity.stats import (
     fewest_pairs,
     look_confidence,
 )
+from kparity.timing import host_resolution
 from kparity.verify import Evidence, Problem, judge
 
 
@@ -84,10 +85,15 @@ class Compared(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Contestant:
-    """One side: an opened and calibrated runner with the subject that it runs."""
+    """One side: an opened and calibrated runner with the subject that it runs.
+
+    Attributes:
+        clock_s: step of the device's clock in seconds, as its self-test measured it; 0 where it has none.
+    """
 
     subject: Subject
     runner: Runner
+    clock_s: float = 0.0
 
     def prepare(self, problem: Problem) -> None:
         """Load, run and verify: what is not right is not compared.
@@ -133,6 +139,8 @@ def compare_on(
     result: Comparison | None = None
     with exclusive():
         pairs.warm_up()
+        on_device = pairs.measurand == "device"
+        resolution_s = max(first.clock_s, second.clock_s) if on_device else host_resolution()
         look, wanted = 0, policy.minimum
         while result is None or (result.outcome == "inconclusive" and wanted <= policy.maximum):
             look += 1
@@ -143,7 +151,7 @@ def compare_on(
                 if time.perf_counter() - started > policy.budget_s and len(pairs.first) >= least:
                     break
             result = compare_pairs(
-                pairs.first, pairs.second, resolution_s=1e-9, confidence=this_look, margin=policy.margin
+                pairs.first, pairs.second, resolution_s=resolution_s, confidence=this_look, margin=policy.margin
             )
             if time.perf_counter() - started > policy.budget_s:
                 break
@@ -234,9 +242,3 @@ def _compared(
         pairs=result.pairs,
         seconds=seconds,
     )
-
-
-def overall_outcome(compared: Sequence[Compared]) -> Outcome:
-    """The one outcome that every case shares; `inconclusive` where they disagree or there is none."""
-    outcomes = {one.outcome for one in compared}
-    return next(iter(outcomes)) if len(outcomes) == 1 else "inconclusive"

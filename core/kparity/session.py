@@ -290,7 +290,7 @@ class Session:
                 raise NothingEvaluatedError(f"nothing to compare: no timed case matches {_described(selection)}")
             seed = secrets.randbits(48) if options.seed is None else options.seed
             a, b = (
-                Contestant(side, lane.runner)
+                Contestant(side, lane.runner, lane.clock.resolution_s if lane.clock is not None else 0.0)
                 for side, lane in zip(sides, lanes, strict=True)
                 if lane.runner is not None
             )

@@ -34,7 +34,6 @@ class CudaBackend(OnNvidia):
 
     name: ClassVar[str] = "cuda"
     remedy: ClassVar[str] = "pip install 'kparity[cuda]'"
-    source_suffix: ClassVar[str] = ".cu"
 
     _device: Device
 
