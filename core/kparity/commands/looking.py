@@ -1,0 +1,74 @@
+"""`kparity doctor`, `list`, `show` and `report`: nothing is evaluated here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kparity.commands.common import Backends, Json, Tasks, finish, open_session, print_parts, stderr
+from kparity.errors import Unavailable, UnknownNameError
+
+
+def doctor(backend: Backends = None, json: Json = False) -> None:
+    """Say what this machine has: each backend and device, or why not and what to install."""
+    from kparity.report import json_text
+    from kparity.views import doctor_data, doctor_view
+
+    session = open_session()
+    with stderr().status("opening devices"):
+        devices = session.devices(backend or ())
+    if json:
+        typer.echo(json_text(doctor_data(session.catalogue, devices)))
+    else:
+        print_parts(doctor_view(session.catalogue, devices))
+    if not any(not isinstance(device, Unavailable) for device in devices.values()):
+        raise SystemExit(2)
+
+
+def list_(tasks: Tasks = None, json: Json = False) -> None:
+    """List tasks with their dtypes, cases and implementations."""
+    from kparity.report import json_text
+    from kparity.views import list_view, task_rows
+
+    catalogue = open_session().catalogue
+    rows = task_rows(catalogue, catalogue.select_tasks(tasks or ()))
+    if json:
+        typer.echo(json_text(rows))
+    else:
+        print_parts([list_view(rows)])
+
+
+def show(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="Name of the task.")],
+    backend: Backends = None,
+    source: Annotated[bool, typer.Option("--source/--no-source", help="Print every realization's source.")] = True,
+) -> None:
+    """Show a task's contract and every realization's source."""
+    from kparity.views import show_view
+
+    catalogue = open_session().catalogue
+    spec = catalogue.task(task)
+    print_parts(show_view(catalogue, spec, catalogue.select_backends(backend or ()), sources=source))
+
+
+def report(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A folder written by 'kparity run --out'.")],
+    format: Annotated[
+        str, typer.Option(metavar="NAME", help="A reporter: matrix, json, or one that a plugin adds.")
+    ] = "matrix",
+) -> None:
+    """Print a report of a run folder."""
+    from kparity.report import BUILTIN, matrix
+    from kparity.store import read_run
+
+    info, evaluations = read_run(run_folder)
+    if format == "matrix":
+        print_parts(matrix(info, evaluations))
+    else:
+        reporters = {one.name: one for one in (*BUILTIN, *open_session().catalogue.reporters.values())}
+        if format not in reporters:
+            raise UnknownNameError("reporter", format, reporters)
+        typer.echo(reporters[format].render(info, evaluations))
+    finish(evaluations)
