@@ -8,6 +8,7 @@
 //   group_sum, group_max            over the GROUP threads in x that share a row: part of a warp, or a whole block
 //   Row<T, N, VALUES, GROUP>        a row held in the registers of such a group
 //   RunningSum                      sum of exponentials below a running maximum, in one pass
+//   normal_cdf                      the normal distribution function, accurate in its tail
 #pragma once
 #ifndef KPARITY_SHIM
 #include <cuda_bf16.h>
@@ -143,7 +144,8 @@ struct Row {
     }
 };
 
-// sum = sum_i exp(x_i - top), top = max_i x_i, over the elements seen so far.
+// sum = sum_i exp(x_i - top), top = max_i x_i, over the elements seen so far. The fast exponential's relative error
+// grows with its argument's size, but a term that far below the maximum hardly counts.
 struct RunningSum {
     float top = -INFINITY, sum = 0.0f;
 
@@ -156,7 +158,7 @@ struct RunningSum {
         sum *= expf(top - larger);
         top = larger;
 #pragma unroll
-        for (int k = 0; k < N; ++k) sum += expf(to_float(v[k]) - top);
+        for (int k = 0; k < N; ++k) sum += __expf(to_float(v[k]) - top);
     }
 
     // Over the group: afterwards every thread has the row's.
@@ -167,5 +169,23 @@ struct RunningSum {
         top = larger;
     }
 };
+
+// Phi(x) with a small relative error for negative x too, in a third of erfc's instructions. The tail is
+// Phi(-a) = exp(-a^2 / 2) t P(t) with t = 1 / (1 + 0.24 a), which maps [0, inf) to (0, 1]; P is the polynomial of degree
+// 9 with the least relative error over 0 <= a <= 20, which is 4e-9 before rounding. Nothing overflows.
+__device__ inline float normal_cdf(float x) {
+    float a = fabsf(x), t = __fdividef(1.0f, 1.0f + 0.24f * a);
+    float p = 0.025488317f * t - 0.124484196f;
+    p = p * t + 0.205248445f;
+    p = p * t - 0.144142985f;
+    p = p * t + 0.141504943f;
+    p = p * t + 0.0280341227f;
+    p = p * t + 0.0878383294f;
+    p = p * t + 0.088909924f;
+    p = p * t + 0.0958613008f;
+    p = p * t + 0.0957418010f;
+    float tail = expf(-0.5f * a * a) * (p * t);
+    return x < 0.0f ? tail : 1.0f - tail;
+}
 
 }  // namespace kparity

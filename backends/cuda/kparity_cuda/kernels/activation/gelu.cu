@@ -1,8 +1,8 @@
 using namespace kparity;
 
-// x * Phi(x). erfc keeps its relative precision where Phi is small; 1 + erf would cancel.
+// x * Phi(x), with Phi's relative precision kept where it is small; 1 + erf would cancel.
 struct Exact {
-    static __device__ float apply(float x) { return 0.5f * x * erfcf(-0.70710678f * x); }
+    static __device__ float apply(float x) { return x * normal_cdf(x); }
 };
 
 // (1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u)): one exponential, and no cancellation.

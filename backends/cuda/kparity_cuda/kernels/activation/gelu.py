@@ -1,8 +1,8 @@
 """Gaussian error linear unit, exact or by tanh.
 
-Traffic: each element read once and written once, 2 * n * sizeof(T) bytes. The exact form costs some 40 operations an
-element (erfc), the tanh form about half of that, so both wait for memory in float32 and the exact form comes near to
-the arithmetic limit in 16-bit formats. Each thread moves two vectors of 16 bytes, loaded before the first is used,
+Traffic: each element read once and written once, 2 * n * sizeof(T) bytes. The exact form costs some 25 operations an
+element, a polynomial and two on the special function units, where erfc would cost 40 and be the limit in 16-bit
+formats. Each thread moves two vectors of 16 bytes, loaded before the first is used,
 which keeps enough bytes in flight; the tail of n goes element by element.
 """
 

@@ -7,7 +7,7 @@ using namespace kparity;
 // instructions; Q is a least-maximum fit of degree 6, good to 8e-7 of the tail for |z| < 13.5.
 __device__ __forceinline__ float gelu(float z) {
     if constexpr (sizeof(T) == 4) {
-        return 0.5f * z * erfcf(-0.70710678118654752f * z);
+        return z * normal_cdf(z);
     } else {
         const float t = __fdividef(1.0f, fmaf(0.36f, fabsf(z), 1.0f));
         float q = 0.0473447256f;

@@ -1,9 +1,9 @@
 """Bilinear resizing of images.
 
-Traffic: the input read once, the output written once; some 25 operations an output, which an H100 hides behind
-memory. One thread computes neighbouring outputs of one line that fill 16 bytes (where the width allows it) and writes
-them in one access; it finds the two source lines and their weights once for all of them. Sources of neighbouring
-outputs overlap, and the L1 cache serves the overlap.
+Traffic: the input read once, the output written once. With 16-bit elements instructions are as scarce as bytes, so
+what outputs share is computed once: one thread computes eight lines of neighbouring outputs that fill 16 bytes (where
+the width allows it). It finds the columns' sources once for all lines, interpolates each source line along the columns
+once, and writes each vector in one access. Sources of threads side by side overlap, and the L1 cache serves that.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 from kparity_cuda import Launcher, cuda_kernel
 from kparity_cuda.kernels._geometry import BLOCK, ceil_div, index_type, vector
+
+LINES = 8
 
 
 @cuda_kernel("bilinear.cu")
@@ -22,8 +24,9 @@ def bilinear(
     height, width = x.shape[2:]
     n = vector(x.dtype.itemsize, out_width)
     scales = (_scale(height, out_height, align_corners), _scale(width, out_width, align_corners))
-    args = (x, y, y.size // n, height, width, out_height, out_width // n, *scales, 0.0 if align_corners else 0.5)
-    launch(f"bilinear_planes<T, {index_type(y)}, {n}>", (ceil_div(y.size // n, BLOCK),), (BLOCK,), args)
+    vectors = y.shape[0] * y.shape[1] * ceil_div(out_height, LINES) * (out_width // n)
+    args = (x, y, vectors, height, width, out_height, out_width // n, *scales, 0.0 if align_corners else 0.5)
+    launch(f"bilinear_planes<T, {index_type(y)}, {n}, {LINES}>", (ceil_div(vectors, BLOCK),), (BLOCK,), args)
 
 
 def _scale(length: int, out_length: int, align_corners: bool) -> float:
