@@ -210,8 +210,8 @@ LARGE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", LARGE)
-def test_large_cases_whose_ensemble_is_small_judge_as_well(task):
-    spec = replace(catalogue().task(task), templates=(edge(**LARGE[task]),))
+def test_large_cases_judged_in_full_with_a_small_ensemble_judge_as_well(task):
+    spec = replace(catalogue().task(task), templates=(edge(**LARGE[task]),), independent=None)
     for kind in ("float32", "float16"):
         (case,) = spec.cases(dtypes=[kind])
         assert is_large(case)

@@ -43,15 +43,17 @@ from kparity.errors import (
 )
 from kparity.hookspecs import hookimpl
 from kparity.host import cpu_name
+from kparity.independence import Independent
 from kparity.lanes import Options
 from kparity.plan import Selection
+from kparity.problem import Problem
 from kparity.records import CheckResult, Evaluation, Measurement, RunInfo, Verdict
 from kparity.report import Reporter
 from kparity.session import Outcome, Run, Session, evaluate, run
 from kparity.spec import KernelSpec, Numerics, edge, kernel_spec, perf, tensor, typical
 from kparity.store import read_run
 from kparity.timing import TimingPolicy
-from kparity.verify import Check, Evidence, Problem
+from kparity.verify import Check, Evidence
 from kparity.version import __version__
 
 __all__ = [
@@ -72,6 +74,7 @@ __all__ = [
     "Expression",
     "Function",
     "Implementation",
+    "Independent",
     "KernelSpec",
     "KparityError",
     "Measurement",

@@ -15,6 +15,7 @@ from kparity.errors import PluginError, SpecError, UnknownNameError
 from kparity.oracle import check_reference
 from kparity.plugins import Plugins
 from kparity.report import Reporter
+from kparity.sampling import check_independence
 from kparity.spec import KernelSpec
 from kparity.verify import Check
 
@@ -33,6 +34,7 @@ class Catalogue:
         for name, owner in list(self._owners["task"].items()):
             try:
                 check_reference(self.tasks[name])
+                check_independence(self.tasks[name])
             except SpecError as error:
                 self._fault(owner, str(error))
                 del self.tasks[name]

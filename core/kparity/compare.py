@@ -18,6 +18,7 @@ import msgspec
 from kparity.case import Case
 from kparity.errors import UsageError
 from kparity.evaluation import Subject
+from kparity.problem import Problem
 from kparity.records import CacheState, Evaluation, Measurand
 from kparity.roofline import primary_time
 from kparity.sandbox.host import Runner
@@ -34,7 +35,7 @@ from kparity.stats import (
     look_confidence,
 )
 from kparity.timing import host_resolution
-from kparity.verify import Evidence, Problem, judge
+from kparity.verify import Evidence, judge
 
 
 class ComparePolicy(msgspec.Struct, frozen=True):

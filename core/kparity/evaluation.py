@@ -15,6 +15,7 @@ import msgspec
 from kparity.backend import DeviceInfo, Implementation
 from kparity.case import Case
 from kparity.errors import Unsupported, WorkerError
+from kparity.problem import Problem
 from kparity.records import (
     Ceilings,
     CheckResult,
@@ -30,7 +31,7 @@ from kparity.sandbox.engine import ImplementationFailure, Returned
 from kparity.sandbox.host import Runner
 from kparity.spec import KernelSpec
 from kparity.timing import Timed, TimingPolicy
-from kparity.verify import Check, Evidence, Problem, judge
+from kparity.verify import Check, Evidence, judge
 
 CANDIDATE = "candidate"
 """Name of an implementation that was given as source text."""

@@ -20,12 +20,13 @@ from kparity.clock import ClockReport
 from kparity.errors import KparityError, Unavailable, WorkerError
 from kparity.evaluation import Setting, Subject, blank_record, evaluate, lost
 from kparity.host import memory_bytes
+from kparity.problem import Problem
 from kparity.records import Ceilings, Evaluation, Isolation, Verdict
 from kparity.roofline import best_ceilings, recall_ceilings, remember_ceilings
 from kparity.sandbox.host import InlineRunner, ProcessRunner, Runner
 from kparity.spec import KernelSpec
 from kparity.timing import TimingPolicy
-from kparity.verify import Check, Problem
+from kparity.verify import Check
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -378,5 +379,4 @@ def _agenda(lanes: Sequence[Lane]) -> list[tuple[KernelSpec, Case]]:
 
 
 def _weight(problem: Problem) -> int:
-    arrays = (*problem.inputs, *problem.oracle, *problem.bounds, *problem.honest.errors)
-    return sum(array.nbytes for array in arrays)
+    return sum(array.nbytes for array in problem.arrays())

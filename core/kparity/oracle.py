@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from kparity.spec import KernelSpec, Reference
 
 
-_LARGEST_PROBE = 1 << 20
+LARGEST_PROBE = 1 << 20
+"""Most elements of a case on which a reference is tried at registration."""
 
 
 def widen(array: np.ndarray, dtype: str, precision: str) -> np.ndarray:
@@ -66,10 +67,10 @@ def check_reference(spec: KernelSpec) -> None:
         SpecError: as `evaluate_reference`, or every case is too large to be tried at registration.
     """
     smallest = min(spec.cases(), key=lambda case: case.elements)
-    if smallest.elements > _LARGEST_PROBE:
+    if smallest.elements > LARGEST_PROBE:
         raise SpecError(
             f"spec {spec.name!r}: the smallest case has {smallest.elements:,} elements; "
-            f"declare one with fewer than {_LARGEST_PROBE:,}, so that the reference can be checked at registration"
+            f"declare one with fewer than {LARGEST_PROBE:,}, so that the reference can be checked at registration"
         )
     evaluate_reference(spec, smallest, generate(spec, smallest, seed=0))
 

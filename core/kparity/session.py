@@ -20,10 +20,10 @@ from kparity.host import host_info
 from kparity.lanes import Lane, Options, calibrate_all, open_all, run_lanes, same_device
 from kparity.plan import Coverage, Selection, is_timed, lineups, runs_by_default, select_cases
 from kparity.plugins import Plugins
+from kparity.problem import Problem
 from kparity.records import Evaluation, RunInfo, Status
 from kparity.spec import KernelSpec
 from kparity.store import RunFolder
-from kparity.verify import Problem
 from kparity.version import __version__
 
 

@@ -17,6 +17,7 @@ from kparity.axes import Expression, split_axes
 from kparity.case import ROLES, ArrayInfo, AttributeValue, Case, Role
 from kparity.distributions import Distribution, integers, normal
 from kparity.errors import SpecError, UnknownNameError
+from kparity.independence import Independent
 
 Reference = Callable[..., Any]
 
@@ -95,6 +96,7 @@ class KernelSpec:
         variants: further honest formulations of the reference, whose float32 rounding errors an implementation may
             make too; never the oracle.
         target: `"package.module:attribute"` where this spec can be imported from.
+        independent: axes along which outputs do not depend on each other; None where they hang together.
     """
 
     name: str
@@ -109,6 +111,7 @@ class KernelSpec:
     numerics: Numerics
     variants: tuple[Reference, ...]
     target: str
+    independent: Independent | None = None
     _cases: tuple[Case, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -219,6 +222,7 @@ def kernel_spec(
     bytes: str | None = None,
     numerics: Numerics | None = None,
     variants: Sequence[Reference] = (),
+    independent: str | Sequence[str] | Independent | None = None,
 ) -> Callable[[Reference], KernelSpec]:
     """Turn a NumPy reference into a `KernelSpec`.
 
@@ -233,6 +237,9 @@ def kernel_spec(
         numerics: the numerics contract; float32 accumulation by default.
         variants: other formulations of the same function that people honestly use, with the reference's parameters,
             e.g. `1 + erf(x)` where the reference uses `erfc(-x)`; they widen the bound by the rounding that they make.
+        independent: an axis, or several, along which each slice of the outputs depends only on the same slice of the
+            inputs that carry the axis; inputs without it are needed whole. Large cases are then judged on a secret
+            sample of slices. An `Independent` says it for tasks whose inputs are not simply cut.
 
     Raises:
         SpecError: the declaration contradicts itself, or the reference contradicts the declaration.
@@ -266,6 +273,7 @@ def kernel_spec(
             numerics=numerics or Numerics(),
             variants=tuple(variants),
             target=f"{reference.__module__}:{reference.__qualname__}",
+            independent=Independent.of(independent),
         )
 
     return decorate
@@ -300,6 +308,11 @@ def _check_declaration(spec: KernelSpec) -> None:
         if declared.dtype not in spec.dtypes and declared.dtype not in dt.NAMES:
             known = [*spec.dtypes, *dt.NAMES]
             raise SpecError(f"{where}: {name!r} has {UnknownNameError('dtype', declared.dtype, known)}")
+    if spec.independent is not None:
+        try:
+            spec.independent.check(spec.inputs, spec.outputs)
+        except SpecError as error:
+            raise SpecError(f"{where}: {error}") from error
     both = sorted(set(spec.inputs) & set(spec.attributes))
     if both:
         raise SpecError(f"{where}: {both[0]!r} is both an input and an attribute")

@@ -10,46 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 
 from kparity import dtypes
-from kparity.bounds import HonestError
-from kparity.case import ArrayInfo, Case
-from kparity.inputs import Arrays, digest, generate
-from kparity.oracle import evaluate_reference
+from kparity.case import ArrayInfo
+from kparity.inputs import Arrays
+from kparity.problem import Problem
 from kparity.records import CheckResult, Verdict
-from kparity.spec import KernelSpec
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One case with everything the judge needs: the inputs drawn from the seed, the oracle, and the bounds."""
-
-    spec: KernelSpec
-    case: Case
-    seed: int
-    inputs: Arrays
-    oracle: Arrays
-    honest: HonestError
-    bounds: Arrays
-    inputs_digest: str
-
-    @classmethod
-    def pose(cls, spec: KernelSpec, case: Case, seed: int) -> Problem:
-        """Draw the inputs and evaluate the oracle and its bounds.
-
-        Raises:
-            SpecError: the reference contradicts the declaration on this case.
-        """
-        inputs = generate(spec, case, seed)
-        oracle = evaluate_reference(spec, case, inputs)
-        honest = HonestError.estimate(spec, case, inputs, oracle)
-        return cls(spec, case, seed, inputs, oracle, honest, honest.bounds(case, oracle), digest(inputs))
-
-    def refined(self, draws: int) -> Problem:
-        """The same problem with that many more draws of honest evaluations behind its bounds."""
-        honest = self.honest.more(self.spec, self.case, self.inputs, self.oracle, draws)
-        return replace(self, honest=honest, bounds=honest.bounds(self.case, self.oracle))
 
 
 @dataclass(frozen=True)
@@ -127,7 +95,7 @@ class NonFiniteCheck(Check):
                 where = _first(wrong)
                 return self.failed(
                     f"{np.count_nonzero(wrong)} of {wrong.size} elements of {info.name!r}: "
-                    f"at {list(where)} got {output[where]!s}, wanted {wanted[where]!s}"
+                    f"at {evidence.problem.locate(info.name, where)} got {output[where]!s}, wanted {wanted[where]!s}"
                 )
         return self.passed()
 
@@ -155,14 +123,15 @@ class BoundCheck(Check):
                     ratio = np.where(error > bound, error / np.maximum(bound, np.finfo(np.float64).tiny), 0.0)
                 where = tuple(int(i) for i in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
                 count = int(np.count_nonzero(error > bound))
+                place = problem.locate(info.name, where)
                 wanted = f"{truth[where]:.9g}" if dtypes.is_float(info.dtype) else str(truth[where])
                 return self.failed(
-                    f"{count:,} of {error.size:,} elements of {info.name!r} are off; worst at {list(where)}: "
+                    f"{count:,} of {error.size:,} elements of {info.name!r} are off; worst at {place}: "
                     f"got {output[where]!s}, wanted {wanted}, allowed +-{bound[where]:.3g}",
                     output=info.name,
                     wrong=count,
                     of=int(error.size),
-                    worst_index=str(list(where)),
+                    worst_index=str(place),
                     got=float(output[where]),
                     wanted=float(truth[where]),
                     bound=float(bound[where]),
@@ -184,12 +153,43 @@ def judge(evidence: Evidence, extra: Sequence[Check] = ()) -> Verdict:
 
     A handful of elements just outside their bounds may mean no more than that the few honest evaluations were lucky
     there: the ensemble is then enlarged, up to `APPEAL_DRAWS` draws, before the verdict stands. Large cases draw none.
+
+    Where a sample is judged, each of its pieces undergoes all checks, and so do the slices of the outputs that look
+    odd.
     """
+    problem = evidence.problem
+    if not problem.parts:
+        return _judge_all(evidence, extra)
+    signature = SignatureCheck().examine(evidence)
+    if signature.status != "passed":
+        return Verdict.of_checks([signature])
+    pieces = problem.pieces(evidence.outputs)
+    verdicts = [_judge_all(Evidence(piece, cut, evidence.inputs_digest), extra) for piece, cut in pieces]
+    return Verdict.of_checks(_merge(verdicts, problem.sample))
+
+
+def _judge_all(evidence: Evidence, extra: Sequence[Check]) -> Verdict:
     verdict = _examine(evidence, extra)
     while _may_appeal(verdict) and 0 < evidence.problem.honest.draws < APPEAL_DRAWS:
         evidence = replace(evidence, problem=evidence.problem.refined(draws=evidence.problem.honest.draws))
         verdict = _examine(evidence, extra)
     return verdict
+
+
+def _merge(verdicts: Sequence[Verdict], sample: str) -> list[CheckResult]:
+    """One result for each check: of the pieces' results, the one that decides."""
+
+    def gravity(result: CheckResult) -> tuple[int, float]:
+        ratio = float(result.details.get("worst_error_over_bound", 0.0))
+        return ("passed", "inconclusive", "failed").index(result.status), ratio
+
+    merged = [max(results, key=gravity) for results in zip(*(verdict.checks for verdict in verdicts), strict=True)]
+    return [
+        msgspec.structs.replace(result, details={**result.details, "sampled": sample})
+        if result.name in (NonFiniteCheck.name, BoundCheck.name)
+        else result
+        for result in merged
+    ]
 
 
 def _may_appeal(verdict: Verdict) -> bool:

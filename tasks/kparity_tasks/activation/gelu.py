@@ -33,6 +33,7 @@ def _with_erf(x, approximate="none"):
     ],
     flops="10 * n",
     variants=[_with_erf],
+    independent="n",
 )
 def gelu(x, approximate="none"):
     """GELU: y = x * Phi(x), Phi being the normal distribution function.

@@ -4,8 +4,17 @@ import math
 
 import numpy as np
 
-from kparity import Numerics, edge, kernel_spec, perf, typical
+from kparity import Independent, Numerics, edge, kernel_spec, perf, typical
 from kparity_tasks.dtypes import FLOATS
+
+
+def _needs(chosen, q, k, v, causal=False):
+    """One head reads one key and value head; causal queries read no key beyond their last."""
+    (batch,), (head,), queries = chosen["batch"], chosen["heads"], chosen["queries"]
+    source = head * k.shape[1] // q.shape[1]
+    keys = queries[-1] + 1 + k.shape[2] - q.shape[2] if causal else k.shape[2]
+    window = np.s_[batch : batch + 1, source : source + 1, :keys]
+    return q[batch : batch + 1, head : head + 1, queries], k[window], v[window]
 
 
 @kernel_spec(
@@ -29,6 +38,7 @@ from kparity_tasks.dtypes import FLOATS
     ],
     flops="4 * batch * heads * queries * keys * head_dim // (1 + causal)",
     numerics=Numerics(storage_intermediates=True),
+    independent=Independent(("batch", "heads", "queries"), needs=_needs, contiguous=True),
 )
 def scaled_dot_product(q, k, v, causal=False):
     """Attention: out = softmax(q k^T / sqrt(head_dim)) v for each batch and head.

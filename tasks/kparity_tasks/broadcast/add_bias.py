@@ -18,6 +18,7 @@ from kparity_tasks.dtypes import FLOATS
         perf(rows=16384, cols=4096),
     ],
     flops="rows * cols",
+    independent="rows",
 )
 def add_bias(x, bias):
     """Broadcast addition: y[r, c] = x[r, c] + bias[c]."""

@@ -48,6 +48,7 @@ from kparity_tasks.dtypes import FLOATS
     " * ((height + 2 * padding - dilation * (kernel_h - 1) - 1) // stride + 1)"
     " * ((width + 2 * padding - dilation * (kernel_w - 1) - 1) // stride + 1)",
     numerics=Numerics(storage_intermediates=True, tf32=True),
+    independent="batch",
 )
 def conv2d(x, weight, bias, stride=1, padding=0, dilation=1, groups=1):
     """Cross-correlation with zero padding, NCHW:

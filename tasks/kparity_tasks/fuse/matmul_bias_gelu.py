@@ -28,6 +28,7 @@ def _with_erf(a, b, bias):
     ],
     flops="2 * m * n * k + 10 * m * n",
     variants=[_with_erf],
+    independent=("m", "n"),
 )
 def matmul_bias_gelu(a, b, bias):
     """Matrix product, bias and exact GELU in one pass: c = z * Phi(z) with z = a b + bias.

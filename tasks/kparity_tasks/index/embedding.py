@@ -1,7 +1,14 @@
 """Embedding lookup: a gather of rows."""
 
-from kparity import edge, integers, kernel_spec, perf, tensor, typical
+import numpy as np
+
+from kparity import Independent, edge, integers, kernel_spec, perf, tensor, typical
 from kparity_tasks.dtypes import FLOATS
+
+
+def _needs(chosen, table, indices):
+    """The rows that the chosen tokens name, in order; the rest of the table is not read."""
+    return table[indices[chosen["tokens"]]], np.arange(len(chosen["tokens"]))
 
 
 @kernel_spec(
@@ -18,6 +25,7 @@ from kparity_tasks.dtypes import FLOATS
         perf(vocab=131072, width=1024, tokens=65536),
     ],
     bytes="2 * tokens * width * sizeof_T + 4 * tokens",
+    independent=Independent(("tokens",), needs=_needs),
 )
 def embedding(table, indices):
     """Gather: rows[t, :] = table[indices[t], :]; every index lies in [0, vocab)."""

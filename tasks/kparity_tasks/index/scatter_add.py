@@ -24,6 +24,7 @@ from kparity_tasks.dtypes import FLOATS
         perf(rows=65536, width=512, count=65536),
     ],
     flops="count * width",
+    independent="width",
 )
 def scatter_add(base, indices, updates):
     """Scatter-add of rows: out = base, then out[indices[i], :] += updates[i, :] for every i; indices may repeat.

@@ -24,6 +24,7 @@ from kparity_tasks.dtypes import FLOATS
         perf(rows=4096, classes=32000, label_smoothing=0.1),
     ],
     flops="5 * rows * classes",
+    independent="rows",
 )
 def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0):
     """Loss of each row, in float32: loss[r] = lse[r] - (1 - s) * logits[r, targets[r]] - s * mean_c logits[r, c].

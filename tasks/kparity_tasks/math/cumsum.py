@@ -20,6 +20,7 @@ from kparity_tasks.dtypes import FLOATS
         perf(rows=8192, cols=8192),
     ],
     flops="rows * cols",
+    independent="rows",
 )
 def cumsum(x):
     """Inclusive cumulative sum along the last axis: y[r, c] = sum_{k <= c} x[r, k]."""

@@ -18,6 +18,7 @@ from kparity_tasks.dtypes import FLOATS
         perf(m=4096, n=4096, k=4096),
     ],
     flops="2 * m * n * k",
+    independent=("m", "n"),
 )
 def matmul(a, b):
     """Matrix product of row-major matrices: c[i, j] = sum_k a[i, k] * b[k, j]."""

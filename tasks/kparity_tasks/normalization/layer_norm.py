@@ -20,6 +20,7 @@ from kparity_tasks.dtypes import FLOATS
         perf(rows=16384, cols=4096),
     ],
     flops="8 * rows * cols",
+    independent="rows",
 )
 def layer_norm(x, weight, bias, eps=1e-5):
     """Layer normalisation over the last axis: y = (x - mean) / sqrt(variance + eps) * weight + bias.

@@ -20,6 +20,7 @@ from kparity_tasks.dtypes import FLOATS
         perf(rows=16384, cols=4096),
     ],
     flops="4 * rows * cols",
+    independent="rows",
 )
 def rms_norm(x, weight, eps=1e-6):
     """RMS normalisation over the last axis: y = x / sqrt(mean(x^2) + eps) * weight. Source: arXiv:1910.07467."""

@@ -24,6 +24,7 @@ from kparity_tasks.dtypes import FLOATS
         perf(n=33554432, step=100),
     ],
     flops="15 * n",
+    independent="n",
 )
 def adamw(param, grad, exp_avg, exp_avg_sq, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01, step=1):
     """One AdamW step; none of the inputs is modified. `step` counts from 1. Source: arXiv:1711.05101, algorithm 2.

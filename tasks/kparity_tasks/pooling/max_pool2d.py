@@ -26,6 +26,7 @@ from kparity_tasks.dtypes import FLOATS
     ],
     flops="batch * channels * kernel * kernel * ((height + 2 * padding - kernel) // stride + 1)"
     " * ((width + 2 * padding - kernel) // stride + 1)",
+    independent=("batch", "channels"),
 )
 def max_pool2d(x, kernel=2, stride=2, padding=0):
     """Max pooling over square windows, NCHW: y is the largest value of each window, indices its place.

@@ -21,6 +21,7 @@ from kparity_tasks.dtypes import FLOATS
         perf(batch=16, channels=64, height=128, width=128, out_height=256, out_width=256),
     ],
     flops="7 * batch * channels * out_height * out_width",
+    independent=("batch", "channels"),
 )
 def bilinear(x, out_height=2, out_width=2, align_corners=False):
     """Bilinear interpolation, NCHW, without antialiasing.

@@ -1,0 +1,91 @@
+"""A problem: one case with everything the judge needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from kparity.bounds import HonestError, is_large
+from kparity.case import Case
+from kparity.independence import axes_of
+from kparity.inputs import Arrays, digest, generate
+from kparity.oracle import evaluate_reference
+from kparity.sampling import choose, cut_outputs, describe, oddities, restrict
+from kparity.spec import KernelSpec
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One case with everything the judge needs: the inputs drawn from the seed, the oracle, and the bounds.
+
+    Of a large case whose spec names independent axes, only a sample is judged: `parts` then holds its pieces, each a
+    problem of its own with a smaller case, and `oracle` and `bounds` are empty.
+
+    Attributes:
+        inputs: of the whole case, as the implementation receives them.
+        oracle, bounds: one array for each output.
+        honest: what the bounds follow from.
+        chosen: for a piece, which indices of the whole it holds along each independent axis.
+    """
+
+    spec: KernelSpec
+    case: Case
+    seed: int
+    inputs: Arrays
+    oracle: Arrays
+    honest: HonestError
+    bounds: Arrays
+    inputs_digest: str
+    parts: tuple[Problem, ...] = ()
+    chosen: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def pose(cls, spec: KernelSpec, case: Case, seed: int) -> Problem:
+        """Draw the inputs and evaluate the oracle and its bounds, of a large case on a sample where the spec allows it.
+
+        Raises:
+            SpecError: the reference contradicts the declaration on this case.
+        """
+        inputs = generate(spec, case, seed)
+        samples = choose(spec, case, seed) if is_large(case) else []
+        if not samples:
+            return cls._posed(spec, case, seed, inputs, digest(inputs))
+        whole = cls(spec, case, seed, inputs, (), HonestError((), 0), (), digest(inputs))
+        return replace(whole, parts=tuple(whole._part(chosen) for chosen in samples))
+
+    def refined(self, draws: int) -> Problem:
+        """The same problem with that many more draws of honest evaluations behind its bounds."""
+        honest = self.honest.more(self.spec, self.case, self.inputs, self.oracle, draws)
+        return replace(self, honest=honest, bounds=honest.bounds(self.case, self.oracle))
+
+    def pieces(self, outputs: Arrays) -> list[tuple[Problem, Arrays]]:
+        """The sample, and the slices of these outputs that look odd, each with its piece of the outputs."""
+        odd = [self._part(chosen) for chosen in oddities(self.spec, self.case, outputs)]
+        return [(part, cut_outputs(self.spec, outputs, part.chosen)) for part in (*self.parts, *odd)]
+
+    @property
+    def sample(self) -> str:
+        """What part of the case is judged, e.g. `128 of 8,192 rows`; empty where all of it is."""
+        return describe(self.case, [part.chosen for part in self.parts]) if self.parts else ""
+
+    def locate(self, output: str, index: tuple[int, ...]) -> list[int]:
+        """Where in the whole output an element of this problem's output stands."""
+        axes = [axis or "" for axis in axes_of(self.spec.outputs[output])]
+        return [int(self.chosen[axis][i]) if axis in self.chosen else i for axis, i in zip(axes, index, strict=True)]
+
+    def arrays(self) -> Arrays:
+        """Every array that the problem holds, those of its parts included."""
+        own = (*self.inputs, *self.oracle, *self.bounds, *self.honest.errors)
+        return (*own, *(array for part in self.parts for array in part.arrays()))
+
+    @classmethod
+    def _posed(cls, spec: KernelSpec, case: Case, seed: int, inputs: Arrays, inputs_digest: str) -> Problem:
+        oracle = evaluate_reference(spec, case, inputs)
+        honest = HonestError.estimate(spec, case, inputs, oracle)
+        return cls(spec, case, seed, inputs, oracle, honest, honest.bounds(case, oracle), inputs_digest)
+
+    def _part(self, chosen: Mapping[str, np.ndarray]) -> Problem:
+        case, inputs = restrict(self.spec, self.case, self.inputs, chosen)
+        return replace(self._posed(self.spec, case, self.seed, inputs, self.inputs_digest), chosen=chosen)
