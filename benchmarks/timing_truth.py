@@ -3,42 +3,63 @@
     python benchmarks/timing_truth.py --out benchmarks/results/NAME     # on a machine with an NVIDIA GPU
     python benchmarks/timing_truth.py --check --from auto               # check the newest committed results
 
-Four questions, one table:
+Four questions, two tables; float32 perf cases, cold cache, every implementation in workers of its own:
 
-* truth: device time of one call against the kernels' durations as torch's profiler (Kineto, CUPTI) records them in a
-  process of its own, with the same cold cache; goal: within 1 %.
+* truth: device time of one call against the kernels, copies and fills that torch's profiler (Kineto) saw of the same
+  call in a process of its own, in turns; goal: within 1 %.
 * repeats: ten runs of each; goal: the medians spread, (largest - smallest) / median, by less than 0.5 %.
-* A/A: an implementation compared with itself, 200 times in all; goal: at most 5 % called faster or slower.
+* A/A: an implementation compared with itself in another process, 200 times in all; goal: at most 5 % called faster or
+  slower.
 * slower: the same kernel followed by one that keeps the GPU busy for another 1 % or 2 %; goal: at least 95 % of the
-  comparisons notice.
+  comparisons say so.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
+import functools
+import math
 import statistics
-import subprocess
 import sys
-import time
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kparity import Options, Session
-from kparity.compare import ComparePolicy, Contestant, compare_on
-from kparity.evaluation import Subject
-from kparity.inputs import generate
-from kparity.lanes import Lane, open_all
-from kparity.timing import TimingPolicy
-from kparity.verify import Problem
+from timing_shared import (
+    Answers,
+    Companion,
+    Side,
+    bare_calls,
+    calibrated,
+    compared,
+    load_inputs,
+    print_compared,
+    print_truth,
+    read,
+    repeated,
+    save_inputs,
+    serve,
+    truth_row,
+)
 
-RESULTS = Path(__file__).parent / "results"
+from kparity import Case, Session
+from kparity.compare import ComparePolicy
+from kparity.timing import TimingPolicy
+
+NAME = "timing_truth.json"
 TASKS = ("activation/softmax", "normalization/rms_norm", "matmul/matmul", "broadcast/add_bias")
-LABELS = ("triton", "cuda", "jax:xla", "torch:eager")
-REPEATS = 10
+LABELS = ("torch:eager", "triton", "cuda", "jax:xla")
 COMPARISONS = 200
 SLOWER = 40
-SLOWED = "normalization/rms_norm"
+SLOWED, SLOWED_LABEL = "normalization/rms_norm", "torch:eager"
+SECONDS = 270.0
+TIMING = TimingPolicy(target=0.0005, budget_s=0.2, minimum=40)
+COMPARING = ComparePolicy(budget_s=0.4)
+ROUNDS = 60
+AMOUNTS = (1, 40_000)
+"""GPU cycles: next to nothing, and some 8 % of the slowed kernel."""
 
 SLOW_SOURCE = """
 import torch
@@ -46,7 +67,7 @@ from kparity_torch.kernels.normalization.rms_norm import rms_norm as kernel
 
 def rms_norm(x, weight, eps=1e-6):
     y = kernel(x, weight, eps)
-    {delay}
+    torch.cuda._sleep({amount})
     return y
 """
 
@@ -54,221 +75,196 @@ def rms_norm(x, weight, eps=1e-6):
 def main() -> None:
     """Measure or check."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, help="folder for timing_truth.json")
+    parser.add_argument("--out", type=Path, help=f"folder for {NAME}")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="time for everything (default %(default)s)")
     parser.add_argument("--check", action="store_true", help="exit 1 when a goal is missed")
     parser.add_argument("--from", dest="source", help="results to read instead of measuring: a folder, or 'auto'")
-    parser.add_argument("--profile", metavar="LABEL", help=argparse.SUPPRESS)
+    parser.add_argument("--companion", nargs=2, metavar=("LABEL", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.profile:
-        print(json.dumps(_profile(arguments.profile)))
+    if arguments.companion:
+        serve(Profiled(*arguments.companion))
         return
-    results = _read(arguments.source) if arguments.source else measure()
-    if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "timing_truth.json").write_text(json.dumps(results, indent=1) + "\n")
+    if arguments.source:
+        results = read(arguments.source, NAME)
+    else:
+        results = measure(Answers(arguments.out and arguments.out / NAME, arguments.seconds))
     missed = show(results)
     if arguments.check and missed:
         sys.exit("missed: " + "; ".join(missed))
 
 
-def measure() -> dict[str, Any]:
-    """Take everything, on this machine."""
+def cases_of(session: Session) -> dict[str, Case]:
+    """The float32 perf case of every task."""
+    return {task: session.catalogue.task(task).cases(roles=["perf"], dtypes=["float32"])[0] for task in TASKS}
+
+
+def measure(answers: Answers) -> dict[str, Any]:
+    """Ask everything, on this machine."""
     session = Session()
-    started = time.perf_counter()
-    problems = {task: _problem(session, task) for task in TASKS}
-    results: dict[str, Any] = {"truth": [], "comparisons": []}
-    for label in LABELS:
-        results["truth"] += _truth(session, problems, label)
-        results["comparisons"].append(_same(session, problems[TASKS[0]], label, COMPARISONS // len(LABELS)))
-        print(results["truth"][-len(TASKS) :], results["comparisons"][-1], file=sys.stderr, flush=True)
-    results["slower"] = [_slower(session, problems[SLOWED], percent) for percent in (1, 2)]
-    results["device"] = results["truth"][0]["device"]
-    results["seconds"] = time.perf_counter() - started
-    return results
+    cases = cases_of(session)
+    answers.data |= {"device": "", "truth": [], "same": [], "slower": []}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        answers.ask("draw inputs", functools.partial(save_inputs, session, cases, folder))
+        for label in LABELS:
+            answers.ask(label, functools.partial(_all_of, answers, session, cases, folder, label))
+    return answers.data
+
+
+def _all_of(answers: Answers, session: Session, cases: dict[str, Case], folder: Path, label: str) -> None:
+    """Every question about one line-up."""
+    with contextlib.ExitStack() as stack:
+        companion = stack.enter_context(contextlib.closing(Companion(__file__, label, folder)))
+        sides = [stack.enter_context(one) for one in Side.open(session, label, TASKS[0], 2)]
+        answers.data["device"] = sides[0].device.name
+        answers.data.setdefault("clocks", {})[label] = repr(sides[0].clock)
+        answers.data.setdefault("versions", {})[label] = sides[0].device.versions
+        for task in TASKS:
+            ask = functools.partial(_truth, answers, cases, folder, sides[0], companion, task)
+            answers.ask(f"truth {task} {label}", ask)
+        companion.close()
+        answers.ask(f"A/A {label}", functools.partial(_same, answers, cases, folder, sides))
+        for percent in (1, 2) if label == SLOWED_LABEL else ():
+            ask = functools.partial(_slower, answers, cases, folder, sides, percent)
+            answers.ask(f"slower by {percent} %", ask)
+
+
+def _truth(answers: Answers, cases: dict[str, Case], folder: Path, side: Side, companion: Companion, task: str) -> None:
+    side.ready(cases[task], load_inputs(cases, task, folder))
+    medians, others = repeated(side, companion, task, TIMING, "device")
+    row = truth_row(cases[task], side, medians, [one["us"] * 1e-6 for one in others])
+    answers.data["truth"].append(row | {"kernels": others[0]["kernels"]})
+
+
+def _same(answers: Answers, cases: dict[str, Case], folder: Path, sides: Sequence[Side]) -> None:
+    case, inputs = cases[TASKS[0]], load_inputs(cases, TASKS[0], folder)
+    first, second = (side.ready(case, inputs) for side in sides)
+    row = compared(case, first, second, COMPARING, COMPARISONS // len(LABELS), answers)
+    answers.data["same"].append({"name": f"A/A {sides[0].label}"} | row)
+
+
+def _slower(answers: Answers, cases: dict[str, Case], folder: Path, sides: Sequence[Side], percent: int) -> None:
+    case, inputs = cases[SLOWED], load_inputs(cases, SLOWED, folder)
+    slow, plain = sides
+    base = plain.ready(case, inputs)
+    cold = COMPARING.cache == "cold"
+    amount, slowed = calibrated(slow, plain, case, inputs, _slow_source, AMOUNTS, percent / 100, cold=cold)
+    row = compared(case, slowed, base, COMPARING, SLOWER, answers)
+    name = f"{plain.label} slower by {percent} %"
+    answers.data["slower"].append({"name": name, "percent": percent, "amount": amount} | row)
+
+
+def _slow_source(amount: int) -> str:
+    return SLOW_SOURCE.format(amount=amount)
 
 
 def show(results: dict[str, Any]) -> list[str]:
     """Print the tables; returns the goals that were missed."""
-    missed = []
-    print(f"device: {results['device']}")
-    print(f"{'task':26}{'implementation':16}{'kparity us':>12}{'profiler us':>12}{'off':>9}{'spread':>9}")
-    for one in results["truth"]:
-        off, spread = one["median_us"] / one["profiler_us"] - 1, one["spread"]
-        print(
-            f"{one['task']:26}{one['label']:16}{one['median_us']:12.2f}{one['profiler_us']:12.2f}"
-            f"{off:9.2%}{spread:9.2%}"
-        )
-        name = f"{one['task']} on {one['label']}"
-        missed += [f"{name}: {off:.2%} off the profiler"] if abs(off) > 0.01 else []
-        missed += [f"{name}: repeats spread by {spread:.2%}"] if spread >= 0.005 else []
-    wrong = sum(one["wrong"] for one in results["comparisons"])
-    total = sum(one["comparisons"] for one in results["comparisons"])
-    for one in results["comparisons"]:
-        print(
-            f"A/A {one['label']:16} {one['wrong']} of {one['comparisons']} called different {one['outcomes']}, "
-            f"{one['seconds']:.2f} s each"
-        )
+    missed = [f"{name}: {error}" for name, error in results["errors"].items()]
+    took = sum(results["took_s"].get(name, 0.0) for name in ("draw inputs", *LABELS))
+    print(f"device: {results['device']}; float32 perf cases, cold cache; {took:.0f} s\n")
+    print_truth(results["truth"], "profiler us")
+    for row in results["truth"]:
+        name = f"{row['task']} on {row['label']}"
+        missed += [f"{name}: {row['off']:.2%} off the profiler"] if abs(row["off"]) > 0.01 else []
+        missed += [f"{name}: repeats spread by {row['spread']:.2%}"] if row["spread"] >= 0.005 else []
+    seen = {(row["task"], row["label"]) for row in results["truth"]}
+    missed += [f"{task} on {label}: no answer" for task in TASKS for label in LABELS if (task, label) not in seen]
+    print_compared([*results["same"], *results["slower"]])
+    total = sum(row["comparisons"] for row in results["same"])
+    wrong = sum(row["outcomes"].get(name, 0) for row in results["same"] for name in ("faster", "slower"))
+    print(f"\nA/A: {wrong} of {total} called different")
     missed += [f"A/A: {wrong} of {total} called different"] if wrong > 0.05 * total else []
-    for one in results["slower"]:
-        found = f"{one['found']} of {one['comparisons']} found slower"
-        print(f"slower by {one['percent']} % (measured {one['true']:.2%}): {found}, {one['seconds']:.2f} s each")
-        missed += [f"{one['percent']} % slower: {found}"] if one["found"] < 0.95 * one["comparisons"] else []
-    print("all goals met" if not missed else "missed: " + "; ".join(missed))
+    missed += [f"A/A: {total} of {COMPARISONS} comparisons were made"] if total < COMPARISONS else []
+    for percent in (1, 2):
+        row = next((row for row in results["slower"] if row["percent"] == percent), None)
+        count, found = (row["comparisons"], row["outcomes"].get("slower", 0)) if row else (0, 0)
+        text = f"{percent} % slower: {found} of {count} comparisons say so"
+        print(text + (f"; their median ratio is {row['ratio']:.4f}" if row else ""))
+        missed += [text] if found < 0.95 * count or count < SLOWER else []
+    print("all goals met" if not missed else "missed:\n  " + "\n  ".join(missed))
     return missed
 
 
-def _truth(session: Session, problems: dict[str, Problem], label: str) -> list[dict[str, Any]]:
-    """Repeated device times of every task on one backend, beside the profiler's."""
-    lane = _open(session, TASKS[0], label)
-    rows = []
-    try:
-        for task, problem in problems.items():
-            Contestant(session.labelled(task, label), lane.runner).prepare(problem)
-            medians = []
-            for _ in range(REPEATS):
-                timed = lane.runner.measure(TimingPolicy(target=0.001, budget_s=0.2, minimum=40))
-                device = next((one for one in timed.measurements if one.measurand == "device"), None)
-                if device is None:
-                    raise SystemExit(f"{label} has no device time: {timed.withheld or lane.clock}")
-                medians.append(device.median_s)
-            middle = statistics.median(medians)
-            rows.append(
-                {
-                    "task": task,
-                    "case": problem.case.key,
-                    "label": label,
-                    "device": lane.device.name,
-                    "median_us": middle * 1e6,
-                    "spread": (max(medians) - min(medians)) / middle,
-                }
-            )
-    finally:
-        lane.close()
-    profiled = subprocess.run(
-        [sys.executable, __file__, "--profile", label], check=True, capture_output=True, text=True
-    )
-    for row, micros in zip(rows, json.loads(profiled.stdout.splitlines()[-1]), strict=True):
-        row["profiler_us"] = micros
-    return rows
+class Profiled:
+    """Device time of calls by torch's profiler, cold cache, with no clock of kparity's in the process."""
+
+    def __init__(self, label: str, folder: str) -> None:
+        self._session = Session()
+        self._label = label
+        self._folder = Path(folder)
+        self._cases = cases_of(self._session)
+        self._backend = self._session.catalogue.backend(self._session.labelled(TASKS[0], label).info.backend)
+        self._calls: dict[str, list[Callable[[], tuple[Any, ...]]]] = {}
+        self._opened = False
+
+    def __call__(self, task: str) -> dict[str, Any]:
+        """Median over `ROUNDS` calls, in microseconds, and the kernels of the last one."""
+        if not self._opened:
+            self._backend.open(0)
+            self._opened = True
+        if task not in self._calls:
+            inputs = load_inputs(self._cases, task, self._folder)
+            self._calls = {task: bare_calls(self._session, self._backend, self._label, self._cases[task], inputs)}
+        rounds = split(profile(self._calls[task], self._backend.flush_cache, self._backend.synchronize))
+        if len(rounds) != ROUNDS or not all(rounds):
+            raise RuntimeError(f"{len(rounds)} of {ROUNDS} rounds found, {sum(map(bool, rounds))} with work in them")
+        return {"us": statistics.median(map(busy_us, rounds)), "kernels": [name for name, _, _ in rounds[-1]]}
 
 
-def _profile(label: str) -> list[float]:
-    """Median kernel time of a call in us for each task, by torch's profiler, cold cache; without our clock."""
+Event = tuple[str, float, float]
+"""Name, start and end in microseconds of what the GPU did."""
+
+
+def profile(
+    calls: Sequence[Callable[[], tuple[Any, ...]]], flush: Callable[[], bool], wait: Callable[[Sequence[Any]], None]
+) -> list[Event]:
+    """What torch's profiler saw of the GPU while the calls took turns, the cache flushed before each."""
     import torch
-    from torch.profiler import ProfilerActivity, profile
+    from torch.autograd import DeviceType
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as profiler
 
-    session, rounds, medians = Session(), 50, []
-    lane = _open(session, TASKS[0], label, calibrate=False, isolation="inline")
-    engine: Any = lane.runner
     torch.zeros(1, device="cuda")
-    for task in TASKS:
-        spec, subject = session.catalogue.task(task), session.labelled(task, label)
-        (case, *_) = spec.cases(roles=["perf"], dtypes=["float32"])
-        engine.load(target=subject.info.target)
-        engine.execute(case, generate(spec, case, 0))
-        call, wait, flush = engine._timed_calls()[0], engine._backend.synchronize, engine._backend.flush_cache
-        for _ in range(5):
-            wait(call())
-        with profile(activities=[ProfilerActivity.CUDA]) as profiler:
-            for _ in range(rounds):
-                flush()
-                wait(call())
-        kernels = sorted(
-            (event.time_range.start, event.time_range.elapsed_us())
-            for event in profiler.events()
-            if event.device_type.name == "CUDA" and not event.name.startswith("Memset")
-        )
-        each = len(kernels) // rounds
-        medians.append(statistics.median(sum(t for _, t in kernels[i * each : (i + 1) * each]) for i in range(rounds)))
-    return medians
+    for number in range(6):
+        flush()
+        wait(calls[number % len(calls)]())
+    with profiler(activities=[ProfilerActivity.CUDA]) as seen:
+        for number in range(ROUNDS):
+            flush()
+            wait(calls[number % len(calls)]())
+    return [
+        (event.name, event.time_range.start, event.time_range.end)
+        for event in seen.events()
+        if event.device_type == DeviceType.CUDA
+    ]
 
 
-def _same(session: Session, problem: Problem, label: str, count: int) -> dict[str, Any]:
-    """An implementation against itself, each side in a process of its own."""
-    task = problem.case.task
-    first, second = (_open(session, task, label) for _ in range(2))
-    try:
-        a, b = (
-            Contestant(session.labelled(task, label), one.runner, one.clock.resolution_s) for one in (first, second)
-        )
-        for side in (a, b):
-            side.prepare(problem)
-        started = time.perf_counter()
-        outcomes = [compare_on(problem.case, a, b, ComparePolicy(budget_s=2)).outcome for _ in range(count)]
-        seconds = (time.perf_counter() - started) / count
-    finally:
-        first.close()
-        second.close()
-    return {
-        "label": label,
-        "comparisons": count,
-        "wrong": sum(outcome in ("faster", "slower") for outcome in outcomes),
-        "outcomes": {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
-        "seconds": seconds,
-    }
+def split(events: Sequence[Event]) -> list[list[Event]]:
+    """The events of each call: those after one flush and before the next, by the GPU's own order.
+
+    A flush is a fill; it is much longer than any fill that a kernel's preparation makes.
+    """
+    fills = [end - start for name, start, end in events if name.startswith("Memset")]
+    if not fills:
+        raise RuntimeError(f"no flush among {len(events)} events: {sorted({name for name, _, _ in events})}")
+    rounds: list[list[Event]] = []
+    for event in sorted(events, key=lambda event: event[1]):
+        name, start, end = event
+        if name.startswith("Memset") and end - start > max(fills) / 2:
+            rounds.append([])
+        elif rounds:
+            rounds[-1].append(event)
+    return rounds
 
 
-def _slower(session: Session, problem: Problem, percent: int) -> dict[str, Any]:
-    """The kernel against itself with a spin of that share behind it."""
-    first, second = (_open(session, SLOWED, "torch:eager") for _ in range(2))
-    try:
-        plain = Contestant(session.labelled(SLOWED, "torch:eager"), first.runner, first.clock.resolution_s)
-        plain.prepare(problem)
-        base = statistics.median(first.runner.sample(100, True).device)
-
-        def slowed(cycles: int) -> tuple[Contestant, float]:
-            source = SLOW_SOURCE.format(delay=f"torch.cuda._sleep({cycles})")
-            side = Contestant(Subject.candidate(SLOWED, "torch", source, "rms_norm"), second.runner)
-            side.prepare(problem)
-            return side, statistics.median(second.runner.sample(100, True).device) / base - 1
-
-        near, far = slowed(1000)[1], slowed(9000)[1]
-        cycles = max(1, round(1000 + (percent / 100 - near) * 8000 / (far - near)))
-        slow, true = slowed(cycles)
-        started = time.perf_counter()
-        outcomes = [compare_on(problem.case, slow, plain, ComparePolicy(budget_s=2)).outcome for _ in range(SLOWER)]
-        seconds = (time.perf_counter() - started) / SLOWER
-    finally:
-        first.close()
-        second.close()
-    return {
-        "percent": percent,
-        "true": true,
-        "cycles": cycles,
-        "comparisons": SLOWER,
-        "found": outcomes.count("slower"),
-        "outcomes": {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
-        "seconds": seconds,
-    }
-
-
-def _open(session: Session, task: str, label: str, *, calibrate: bool = True, isolation: Any = "process") -> Any:
-    """An opened lane for the implementation, its clock trusted."""
-    subject = session.labelled(task, label)
-    lane = Lane(session.catalogue.backend(subject.info.backend), label, Options(isolation=isolation))
-    open_all([lane])
-    if lane.unavailable is not None:
-        raise SystemExit(f"{label}: {lane.unavailable}")
-    if calibrate:
-        lane.calibrate()
-        if lane.clock is None or not lane.clock.trusted:
-            raise SystemExit(f"{label}: no trusted device clock: {lane.clock}")
-    return lane
-
-
-def _problem(session: Session, task: str) -> Problem:
-    spec = session.catalogue.task(task)
-    (case, *_) = spec.cases(roles=["perf"], dtypes=["float32"])
-    return Problem.pose(spec, case, 0)
-
-
-def _read(source: str) -> dict[str, Any]:
-    if source != "auto":
-        return json.loads((Path(source) / "timing_truth.json").read_text())
-    found = sorted(RESULTS.glob("*/timing_truth.json"))
-    if not found:
-        sys.exit(f"no results under {RESULTS}")
-    return json.loads(found[-1].read_text())
+def busy_us(events: Sequence[Event]) -> float:
+    """Time in which at least one of them ran."""
+    total, reach = 0.0, -math.inf
+    for _, start, end in sorted(events, key=lambda event: event[1]):
+        total += max(end - max(start, reach), 0.0)
+        reach = max(reach, end)
+    return total
 
 
 if __name__ == "__main__":

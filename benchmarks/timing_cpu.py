@@ -1,0 +1,293 @@
+"""Do times and comparisons on a CPU hold, on two cores, quiet and beside a busy neighbour?
+
+    python benchmarks/timing_cpu.py --out benchmarks/results/NAME     # takes the first two cores that it may use
+    python benchmarks/timing_cpu.py --check --from auto               # check the newest committed results
+
+The questions of `timing_truth.py`, asked of the CPU backends:
+
+* truth: the end-to-end time of one call against a clock outside kparity, in a process of its own, in turns: the time
+  that the kernel says the thread was running (CLOCK_THREAD_CPUTIME_ID) where the implementation has one thread
+  (`cpu_ref:numpy`), else a plain loop around `perf_counter`; goal: within 1 %, quiet.
+* repeats: ten runs of each; goal: the medians spread by less than 0.5 %, quiet.
+* A/A: an implementation compared with itself in another process, 200 times in all, half of them beside the neighbour;
+  goal: at most 5 % called faster or slower.
+* slower: the same kernel followed by a loop that takes another 1 % or 2 %; goal: at least 95 % of the comparisons say
+  so, quiet. Beside the neighbour what was found is shown, without a goal.
+
+The neighbour is a process that computes without pause and may use the same two cores. The caches are warm and the
+arrays fit in the first or second level: this asks about clocks and statistics, not about memory shared with others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from timing_shared import (
+    Answers,
+    Companion,
+    Side,
+    bare_calls,
+    calibrated,
+    compared,
+    load_inputs,
+    print_compared,
+    print_truth,
+    read,
+    repeated,
+    save_inputs,
+    serve,
+    truth_row,
+)
+
+from kparity import Case, Session, cpu_name, typical
+from kparity.compare import ComparePolicy
+from kparity.timing import TimingPolicy
+
+NAME = "timing_cpu.json"
+SIZES = {
+    "activation/softmax": typical(rows=8, cols=512),
+    "normalization/rms_norm": typical(rows=16, cols=1024),
+    "matmul/matmul": typical(m=96, n=96, k=96),
+    "broadcast/add_bias": typical(rows=16, cols=1024),
+}
+TASKS = tuple(SIZES)
+LABELS = ("cpu_ref:numpy", "cpu_ref:numba", "jax:xla", "torch:eager")
+SINGLE = ("cpu_ref:numpy",)
+"""Implementations that keep to one thread; not in matmul, which is the BLAS library's."""
+COMPARISONS = 200
+SLOWER = 40
+SLOWED, SLOWED_LABEL = "activation/softmax", "cpu_ref:numba"
+SECONDS = 190.0
+TIMING = TimingPolicy(target=0.0005, budget_s=0.15, minimum=100, maximum=4000, cache="warm")
+COMPARING = ComparePolicy(budget_s=0.3, cache="warm")
+LOOP_S = 0.1
+BATCH_S = 1e-3
+AMOUNTS = (0, 20_000)
+"""Steps of the extra loop: none, and many."""
+
+ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "JAX_PLATFORMS": "cpu",
+    **{f"{library}_NUM_THREADS": "2" for library in ("OMP", "MKL", "OPENBLAS", "NUMBA")},
+    # Threads that spin while they wait for one another stall for a scheduler's slice when somebody else has their core.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+SLOW_SOURCE = """
+from numba import njit
+from kparity_cpu_ref.kernels.activation.softmax import softmax as kernel
+
+@njit
+def _spin(steps):
+    state = 1
+    for _ in range(steps):
+        state = (state * 1103515245 + 12345) % 2147483648
+    return state
+
+def softmax(x):
+    y = kernel(x)
+    if _spin({amount}) < 0:
+        raise AssertionError
+    return y
+"""
+
+
+def main() -> None:
+    """Measure or check."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help=f"folder for {NAME}")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="time for everything (default %(default)s)")
+    parser.add_argument("--check", action="store_true", help="exit 1 when a goal is missed")
+    parser.add_argument("--from", dest="source", help="results to read instead of measuring: a folder, or 'auto'")
+    parser.add_argument("--companion", nargs=2, metavar=("LABEL", "FOLDER"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.source:
+        results = read(arguments.source, NAME)
+    else:
+        os.environ.update(ENVIRONMENT)
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+        if arguments.companion:
+            serve(Looped(*arguments.companion))
+            return
+        results = measure(Answers(arguments.out and arguments.out / NAME, arguments.seconds))
+    missed = show(results)
+    if arguments.check and missed:
+        sys.exit("missed: " + "; ".join(missed))
+
+
+def cases_of(session: Session) -> dict[str, Case]:
+    """A float32 case of every task that fits in the second-level cache."""
+    return {task: session.catalogue.task(task).bind(size, {"T": "float32"}) for task, size in SIZES.items()}
+
+
+def measure(answers: Answers) -> dict[str, Any]:
+    """Ask everything, on this machine."""
+    session = Session()
+    cases = cases_of(session)
+    answers.data |= {
+        "device": cpu_name(),
+        "cores": sorted(os.sched_getaffinity(0)),
+        "load": os.getloadavg(),
+        "environment": ENVIRONMENT,
+        "truth": [],
+        "same": [],
+        "slower": [],
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save_inputs(session, cases, folder)
+        for label in LABELS:
+            answers.ask(label, functools.partial(_all_of, answers, session, cases, folder, label))
+    return answers.data
+
+
+def _all_of(answers: Answers, session: Session, cases: dict[str, Case], folder: Path, label: str) -> None:
+    """Every question about one line-up, first quiet, then beside the neighbour."""
+    with contextlib.ExitStack() as stack:
+        companion = stack.enter_context(contextlib.closing(Companion(__file__, label, folder)))
+        sides = [stack.enter_context(one) for one in Side.open(session, label, TASKS[0], 2)]
+        for state in ("quiet", "busy"):
+            with neighbour(state == "busy"):
+                for task in TASKS:
+                    ask = functools.partial(_truth, answers, cases, folder, sides[0], companion, task, state)
+                    answers.ask(f"truth {task} {label} {state}", ask)
+                answers.ask(f"A/A {label} {state}", functools.partial(_same, answers, cases, folder, sides, state))
+                for percent in (1, 2) if label == SLOWED_LABEL else ():
+                    ask = functools.partial(_slower, answers, cases, folder, sides, percent, state)
+                    answers.ask(f"slower by {percent} % {state}", ask)
+
+
+@contextlib.contextmanager
+def neighbour(busy: bool) -> Iterator[None]:
+    """A process that computes on the same cores meanwhile, or none."""
+    if not busy:
+        yield
+        return
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _truth(
+    answers: Answers, cases: dict[str, Case], folder: Path, side: Side, companion: Companion, task: str, state: str
+) -> None:
+    side.ready(cases[task], load_inputs(cases, task, folder))
+    medians, others = repeated(side, companion, task, TIMING, "end_to_end")
+    clock = "thread" if side.label in SINGLE and task != "matmul/matmul" else "loop"
+    row = truth_row(cases[task], side, medians, [one[clock] for one in others])
+    answers.data["truth"].append(row | {"state": state, "independent": clock})
+
+
+def _same(answers: Answers, cases: dict[str, Case], folder: Path, sides: Sequence[Side], state: str) -> None:
+    case, inputs = cases[TASKS[0]], load_inputs(cases, TASKS[0], folder)
+    first, second = (side.ready(case, inputs) for side in sides)
+    row = compared(case, first, second, COMPARING, COMPARISONS // (2 * len(LABELS)), answers)
+    answers.data["same"].append({"name": f"A/A {sides[0].label}, {state}", "state": state} | row)
+
+
+def _slower(
+    answers: Answers, cases: dict[str, Case], folder: Path, sides: Sequence[Side], percent: int, state: str
+) -> None:
+    case, inputs = cases[SLOWED], load_inputs(cases, SLOWED, folder)
+    slow, plain = sides
+    base = plain.ready(case, inputs)
+    amount, slowed = calibrated(slow, plain, case, inputs, _slow_source, AMOUNTS, percent / 100, cold=False)
+    row = compared(case, slowed, base, COMPARING, SLOWER, answers)
+    name = f"{plain.label} slower by {percent} %, {state}"
+    answers.data["slower"].append({"name": name, "state": state, "percent": percent, "amount": amount} | row)
+
+
+def _slow_source(amount: int) -> str:
+    return SLOW_SOURCE.format(amount=amount)
+
+
+def show(results: dict[str, Any]) -> list[str]:
+    """Print the tables; returns the goals that were missed."""
+    missed = [f"{name}: {error}" for name, error in results["errors"].items()]
+    took = sum(results["took_s"].get(label, 0.0) for label in LABELS)
+    print(f"{results['device']}, cores {results['cores']}; float32, warm cache, end to end; {took:.0f} s")
+    for state in ("quiet", "busy"):
+        rows = [row for row in results["truth"] if row["state"] == state]
+        print("\nquiet" if state == "quiet" else "\nbeside a busy neighbour")
+        print_truth(rows, "independent us")
+        if state == "quiet":
+            for row in rows:
+                name = f"{row['task']} on {row['label']}"
+                missed += [f"{name}: {row['off']:.2%} off the {row['independent']}"] if abs(row["off"]) > 0.01 else []
+                missed += [f"{name}: repeats spread by {row['spread']:.2%}"] if row["spread"] >= 0.005 else []
+    print_compared([*results["same"], *results["slower"]])
+    print()
+    total = sum(row["comparisons"] for row in results["same"])
+    missed += [f"A/A: {total} of {COMPARISONS} comparisons were made"] if total < COMPARISONS else []
+    for state in ("quiet", "busy"):
+        same = [row for row in results["same"] if row["state"] == state]
+        count = sum(row["comparisons"] for row in same)
+        wrong = sum(row["outcomes"].get(name, 0) for row in same for name in ("faster", "slower"))
+        print(f"A/A, {state}: {wrong} of {count} called different")
+        missed += [f"A/A, {state}: {wrong} of {count} called different"] if wrong > 0.05 * count else []
+        for percent in (1, 2):
+            row = next((r for r in results["slower"] if (r["state"], r["percent"]) == (state, percent)), None)
+            count, found = (row["comparisons"], row["outcomes"].get("slower", 0)) if row else (0, 0)
+            text = f"{percent} % slower, {state}: {found} of {count} comparisons say so"
+            print(text + (f"; their median ratio is {row['ratio']:.4f}" if row else ""))
+            missed += [text] if state == "quiet" and (found < 0.95 * count or count < SLOWER) else []
+    print("all goals met" if not missed else "missed:\n  " + "\n  ".join(missed))
+    return missed
+
+
+class Looped:
+    """Seconds of one call by clocks outside kparity's timing layer, warm cache."""
+
+    def __init__(self, label: str, folder: str) -> None:
+        self._session = Session()
+        self._label = label
+        self._folder = Path(folder)
+        self._cases = cases_of(self._session)
+        self._backend = self._session.catalogue.backend(self._session.labelled(TASKS[0], label).info.backend)
+        self._calls: dict[str, list[Callable[[], tuple[Any, ...]]]] = {}
+        self._opened = False
+
+    def __call__(self, task: str) -> dict[str, Any]:
+        """Medians over batches of calls: `loop` by the wall clock, `thread` by the time that this thread ran."""
+        if not self._opened:
+            self._backend.open(0)
+            self._opened = True
+        if task not in self._calls:
+            inputs = load_inputs(self._cases, task, self._folder)
+            self._calls = {task: bare_calls(self._session, self._backend, self._label, self._cases[task], inputs)}
+        loop: list[float] = []
+        thread: list[float] = []
+        self._batch(task, 20)
+        batch = max(2, round(BATCH_S / self._batch(task, 20)[0]))
+        until = time.perf_counter() + LOOP_S
+        while time.perf_counter() < until or len(loop) < 20:
+            wall, own = self._batch(task, batch)
+            loop.append(wall)
+            thread.append(own)
+        return {"loop": statistics.median(loop), "thread": statistics.median(thread), "calls": batch * len(loop)}
+
+    def _batch(self, task: str, count: int) -> tuple[float, float]:
+        calls, wait = self._calls[task], self._backend.synchronize
+        own, wall = time.thread_time_ns(), time.perf_counter_ns()
+        for number in range(count):
+            wait(calls[number % len(calls)]())
+        done = time.perf_counter_ns()
+        return (done - wall) * 1e-9 / count, (time.thread_time_ns() - own) * 1e-9 / count
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The scripts that hold kparity's times against other clocks: what they make of events, and a run on a pretend GPU."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from pretend import plugin
+
+from kparity import Session, TimingPolicy
+from kparity.compare import ComparePolicy
+from kparity.testing import FaultyBackend
+
+SCRIPTS = Path(__file__).parent.parent / "benchmarks"
+
+SLOW = """
+from kparity.testing import lasting
+from toy_kernels import good
+
+@lasting(1e-3 + {amount} * 1e-9)
+def scale(x, factor=2.0):
+    return good(x, factor)
+"""
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """Imports a script from `benchmarks`, which is no package."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    yield importlib.import_module
+    for name in ("timing_truth", "timing_cpu", "timing_shared"):
+        sys.modules.pop(name, None)
+
+
+def test_what_the_profiler_saw_is_split_at_the_flushes_and_not_at_small_fills(scripts):
+    truth = scripts("timing_truth")
+    events = [
+        ("Memset (Device)", 0.0, 40.0),
+        ("Memset (Device)", 50.0, 51.0),  # a workspace that the kernel clears
+        ("kernel", 52.0, 152.0),
+        ("Memset (Device)", 200.0, 240.0),
+        ("kernel", 252.0, 352.0),
+        ("aside", 300.0, 402.0),
+    ]
+    rounds = truth.split(list(reversed(events)))
+    assert [[name for name, _, _ in one] for one in rounds] == [["Memset (Device)", "kernel"], ["kernel", "aside"]]
+    assert [truth.busy_us(one) for one in rounds] == [101.0, 150.0]
+    with pytest.raises(RuntimeError, match="no flush among 1 events"):
+        truth.split([("kernel", 0.0, 1.0)])
+
+
+@pytest.fixture
+def on_pretend(scripts, monkeypatch, tmp_path):
+    """`timing_truth` with a pretend GPU, one task and short series; its companion repeats a fixed answer."""
+    truth, shared = scripts("timing_truth"), scripts("timing_shared")
+
+    class Companion:
+        def __init__(self, script, label, folder):
+            self.label = label
+
+        def ask(self, task):
+            if task != "toy/scale":
+                raise RuntimeError("no such task")
+            return {"us": 1000.0, "kernels": ["steady"]}
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(truth, "Session", lambda: Session(extra=[plugin(FaultyBackend())], discover=False))
+    monkeypatch.setattr(truth, "Companion", Companion)
+    monkeypatch.setattr(truth, "TASKS", ("toy/scale",))
+    monkeypatch.setattr(truth, "LABELS", ("pretend:steady", "pretend:nowhere"))
+    monkeypatch.setattr(truth, "SLOWED", "toy/scale")
+    monkeypatch.setattr(truth, "SLOWED_LABEL", "pretend:steady")
+    monkeypatch.setattr(truth, "COMPARISONS", 4)
+    monkeypatch.setattr(truth, "SLOWER", 2)
+    monkeypatch.setattr(truth, "SLOW_SOURCE", SLOW)
+    monkeypatch.setattr(truth, "TIMING", TimingPolicy(minimum=3, maximum=3))
+    monkeypatch.setattr(truth, "COMPARING", ComparePolicy(block=1, minimum=7, maximum=8))
+    monkeypatch.setattr(
+        truth, "cases_of", lambda session: {"toy/scale": session.catalogue.task("toy/scale").cases()[0]}
+    )
+    monkeypatch.setattr(shared, "REPEATS", 2)
+    monkeypatch.setattr(shared, "COMPANION_TURNS", (0, 1))
+    monkeypatch.setattr(shared, "CALIBRATING", 1)
+    return truth
+
+
+def test_every_question_is_answered_and_what_fails_is_kept_beside_the_rest(on_pretend, tmp_path, capsys):
+    shared = importlib.import_module("timing_shared")
+    results = on_pretend.measure(shared.Answers(tmp_path / "out" / "timing_truth.json", 60.0))
+    assert list(results["errors"]) == ["pretend:nowhere"]
+    (row,) = results["truth"]
+    assert (row["task"], row["label"], row["clock"]) == ("toy/scale", "pretend:steady", "pretend")
+    assert row["median_us"] == pytest.approx(1000, rel=1e-3)
+    assert row["off"] == pytest.approx(row["median_us"] / 1000 - 1, abs=1e-5)
+    assert [row["outcomes"] for row in results["same"]] == [{"equivalent": 2}]
+    assert [row["outcomes"] for row in results["slower"]] == [{"slower": 2}, {"slower": 2}]
+    assert [row["ratio"] for row in results["slower"]] == pytest.approx([1.01, 1.02], abs=1e-4)
+    assert json.loads((tmp_path / "out" / "timing_truth.json").read_text()) == json.loads(json.dumps(results))
+    missed = on_pretend.show(results)
+    assert [one.partition(":")[0] for one in missed[:2]] == ["pretend", "toy/scale on pretend"]
+    assert "A/A: 0 of 2 called different" in capsys.readouterr().out
+
+
+def test_a_spent_budget_leaves_the_goals_missed(on_pretend, tmp_path):
+    shared = importlib.import_module("timing_shared")
+    results = on_pretend.measure(shared.Answers(None, 0.0))
+    assert all("the time was spent before this question" in error for error in results["errors"].values())
+    assert any("0 of 4 comparisons were made" in one for one in on_pretend.show(results))
+
+
+@pytest.mark.parametrize("name", ["timing_truth", "timing_cpu"])
+def test_the_slowed_kernels_source_compiles(scripts, name):
+    script = scripts(name)
+    compile(script.SLOW_SOURCE.format(amount=script.AMOUNTS[1]), name, "exec")
+
+
+def test_the_companion_on_a_cpu_times_real_calls(scripts, tmp_path):
+    cpu, shared = scripts("timing_cpu"), scripts("timing_shared")
+    session = Session()
+    shared.save_inputs(session, cpu.cases_of(session), tmp_path)
+    answer = cpu.Looped("cpu_ref:numpy", str(tmp_path))("activation/softmax")
+    assert answer["loop"] > 0
+    assert answer["thread"] <= 1.05 * answer["loop"]
