@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from toy import scale
 
 from kparity import CheckResult, DeviceInfo, Evaluation, Measurement, RunInfo, UsageError, Verdict
+from kparity.environment import HostInfo
 from kparity.evaluation import overall
-from kparity.records import STATUSES, DeviceRef, HostInfo, ImplementationInfo, quantile
+from kparity.records import STATUSES, DeviceRef, ImplementationInfo, quantile
 
 PASSED = CheckResult("bound", "passed", "", {"worst_error_over_bound": 0.25, "draws": 16})
 FAILED = CheckResult("bound", "failed", "3 of 9 are off", {"wrong": 3, "output": "y"})

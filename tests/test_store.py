@@ -9,8 +9,9 @@ import pytest
 from toy import scale, toy_plugin
 
 from kparity import Evaluation, KparityError, Options, Session, UsageError, Verdict, read_run
+from kparity.environment import RunInfo
 from kparity.host import host_info
-from kparity.records import DeviceRef, ImplementationInfo, RunInfo
+from kparity.records import DeviceRef, ImplementationInfo
 from kparity.store import RunFolder
 
 INFO = RunInfo(

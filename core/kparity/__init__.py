@@ -29,6 +29,7 @@ from kparity.distributions import (
     probabilities,
     uniform,
 )
+from kparity.environment import RunInfo, Shard
 from kparity.errors import (
     CandidateError,
     KparityError,
@@ -47,11 +48,12 @@ from kparity.independence import Independent
 from kparity.lanes import Options
 from kparity.plan import Selection
 from kparity.problem import Problem
-from kparity.records import CheckResult, Evaluation, Measurement, RunInfo, Verdict
+from kparity.records import CheckResult, Evaluation, Measurement, Verdict
 from kparity.report import Reporter
-from kparity.session import Outcome, Run, Session, evaluate, run
+from kparity.running import Run
+from kparity.session import Outcome, Session, evaluate, run
 from kparity.spec import KernelSpec, Numerics, edge, kernel_spec, perf, tensor, typical
-from kparity.store import read_run
+from kparity.store import RunReader, Runs, open_run, read_run, read_runs
 from kparity.timing import TimingPolicy
 from kparity.verify import Check, Evidence
 from kparity.version import __version__
@@ -88,8 +90,11 @@ __all__ = [
     "Reporter",
     "Run",
     "RunInfo",
+    "RunReader",
+    "Runs",
     "Selection",
     "Session",
+    "Shard",
     "SpecError",
     "Support",
     "Telemetry",
@@ -112,11 +117,13 @@ __all__ = [
     "load_python",
     "normal",
     "one_hot",
+    "open_run",
     "perf",
     "permutation",
     "positive_definite",
     "probabilities",
     "read_run",
+    "read_runs",
     "run",
     "tensor",
     "typical",

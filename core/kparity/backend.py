@@ -48,6 +48,7 @@ class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
         versions: of the frameworks and drivers in use, by name.
         capabilities: optional abilities, by name.
         notes: what a user should know, e.g. that numbers come from an emulation.
+        modes: switches in force that change numerical results, by name, e.g. whether TF32 may be used.
     """
 
     backend: str
@@ -59,6 +60,7 @@ class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str] = {}
     capabilities: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    modes: dict[str, str] = {}
 
     @property
     def label(self) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kparity.compare import Compared
-from kparity.records import Evaluation, Measurement, RunInfo
+from kparity.environment import RunInfo
+from kparity.records import Evaluation, Measurement
 from kparity.report import escape, format_seconds, matrix, table
 from kparity.roofline import primary_time
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -53,6 +54,11 @@ class Catalogue:
     def plugins(self) -> dict[str, str]:
         """Version of each distribution that was loaded."""
         return dict(self._plugins.versions)
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """A source file of each distribution that registered something."""
+        return dict(self._plugins.files)
 
     def task(self, name: str) -> KernelSpec:
         """The spec called `name`.

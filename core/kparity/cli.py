@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from kparity.commands import benching, evaluating, looking
+from kparity.commands import benching, combining, evaluating, looking
 from kparity.commands.common import escaped, stderr
 from kparity.errors import KparityError
 
@@ -29,6 +29,7 @@ for name, command in (
     ("list", looking.list_),
     ("show", looking.show),
     ("report", looking.report),
+    ("matrix", combining.matrix),
 ):
     app.command(name)(command)
 

@@ -179,7 +179,7 @@ def blank_record(
 
 def lost(blank: Evaluation, error: WorkerError, output: str) -> Evaluation:
     """The record of an evaluation whose worker was lost."""
-    return msgspec.structs.replace(blank, verdict=Verdict.of_error(str(error)), output=output)
+    return msgspec.structs.replace(blank, verdict=Verdict.of_error(str(error)), output=output, worker_lost=True)
 
 
 def overall(evaluations: Iterable[Evaluation]) -> Status:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 
-from kparity.records import HostInfo
+from kparity.environment import HostInfo
 
 
 def memory_bytes() -> int:
@@ -18,7 +19,7 @@ def memory_bytes() -> int:
 
 def host_info() -> HostInfo:
     """This machine."""
-    return HostInfo(platform.platform(), cpu_name(), os.cpu_count() or 1, platform.python_version())
+    return HostInfo(platform.platform(), cpu_name(), os.cpu_count() or 1, platform.python_version(), _machine())
 
 
 def cpu_name() -> str:
@@ -31,3 +32,13 @@ def cpu_name() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def _machine() -> str:
+    """Sixteen hexadecimal digits of a digest: the machine's id and its name stay private."""
+    try:
+        with open("/etc/machine-id", encoding="utf-8") as file:
+            identity = file.read().strip()
+    except OSError:
+        identity = ""
+    return hashlib.sha256(f"kparity {identity} {platform.node()}".encode()).hexdigest()[:16]

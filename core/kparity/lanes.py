@@ -339,7 +339,8 @@ def _evaluate_on(
                 lane.unavailable = Unavailable(f"{lane.backend.name} cannot be calibrated: {error}")
                 lane.close()
     if lane.runner is None or lane.device is None:
-        return msgspec.structs.replace(blank, verdict=Verdict.of_error(f"the device was lost: {lane.unavailable}"))
+        message = f"the device was lost: {lane.unavailable}"
+        return msgspec.structs.replace(blank, verdict=Verdict.of_error(message), worker_lost=True)
     setting = Setting(
         runner=lane.runner,
         device=lane.device,

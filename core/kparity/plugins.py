@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pluggy
@@ -26,10 +27,12 @@ class Plugins:
     Attributes:
         faults: what went wrong, one for each plugin and hook that broke its contract.
         versions: version of each distribution that was loaded through an entry point.
+        files: a source file of each of these distributions.
     """
 
     faults: list[PluginError] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
     _manager: pluggy.PluginManager = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -116,6 +119,8 @@ class Plugins:
             return
         if point.dist is not None:
             self.versions[owner] = point.dist.version or "unknown"
+            if isinstance(getattr(plugin, "__file__", None), str):
+                self.files.setdefault(owner, Path(plugin.__file__))
         self.register(plugin, owner if owner != "kparity" else f"kparity/{point.name}")
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from kparity.backend import DeviceInfo
 from kparity.case import Case
-from kparity.clock import ClockReport, Telemetry
+from kparity.clock import Telemetry
 from kparity.errors import UsageError
 
 SCHEMA_VERSION = 1
@@ -210,6 +210,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         emulated: it ran, but not at the hardware's speed (an interpreter, a CPU in place of a GPU): never timed.
         inputs_digest: digest of the input bytes, the same on every machine for the same seed.
         output: what the worker printed, its last few kilobytes; shown, never parsed.
+        worker_lost: the worker died, hung or could not be started, so that a resumed run tries again.
     """
 
     task: str
@@ -230,6 +231,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str = ""
     duration_s: float = 0.0
     output: str = ""
+    worker_lost: bool = False
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -262,37 +264,3 @@ class Ceilings(msgspec.Struct, frozen=True, omit_defaults=True):
     bytes_per_s: float = 0.0
     flops_per_s: dict[str, float] = {}
     null_s: dict[str, float] = {}
-
-
-class HostInfo(msgspec.Struct, frozen=True):
-    """The machine: operating system, processor and Python."""
-
-    system: str
-    cpu: str
-    cores: int
-    python: str
-
-
-class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands in `run.json`: the environment that the run's evaluations were taken in.
-
-    Attributes:
-        devices: one report for each backend that could be opened.
-        unavailable: reason and remedy for each backend that could not.
-        plugins: version of each distribution that registered something.
-        clocks: outcome of the self-test of each backend's device clock.
-        ceilings: what each backend's device was measured to reach.
-        options: the selection and the defaults that were in force.
-    """
-
-    kparity: str
-    started_at: str
-    seed: int
-    host: HostInfo
-    devices: tuple[DeviceInfo, ...]
-    unavailable: dict[str, str]
-    plugins: dict[str, str]
-    options: dict[str, str | int | float | bool | list[str] | None]
-    clocks: dict[str, ClockReport] = {}
-    ceilings: dict[str, Ceilings] = {}
-    schema: int = SCHEMA_VERSION

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from kparity.records import Evaluation, Measurand, RunInfo, Status
+from kparity.environment import RunInfo
+from kparity.records import Evaluation, Measurand, Status
+from kparity.rows import Row
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -69,21 +71,26 @@ class JsonReporter(Reporter):
 BUILTIN: tuple[Reporter, ...] = (MatrixReporter(), JsonReporter())
 
 
-def summary(evaluations: Iterable[Evaluation]) -> dict[str, int]:
+def summary(evaluations: Iterable[Evaluation | Row]) -> dict[str, int]:
     """How many evaluations ended with each status."""
     counts = Counter(evaluation.status for evaluation in evaluations)
     return {status: counts[status] for status in _MARKS}
 
 
-def matrix(info: RunInfo, evaluations: Sequence[Evaluation]) -> list[RenderableType]:
-    """The parts of the console report, for `rich` to print."""
-    parts: list[RenderableType] = [_verdicts(evaluations), *_legend(evaluations)]
+def matrix(info: RunInfo, evaluations: Iterable[Evaluation]) -> list[RenderableType]:
+    """The parts of the console report, for `rich` to print. The evaluations may be a stream: each is read once."""
+    return matrix_of_rows(info, [Row.of(one, info) for one in evaluations])
+
+
+def matrix_of_rows(info: RunInfo, rows: Sequence[Row]) -> list[RenderableType]:
+    """`matrix`, from rows."""
+    parts: list[RenderableType] = [_verdicts(rows), *_legend(rows)]
     parts.extend(
-        _times(evaluations, measurand) for measurand in _TIMES if any(one.time(measurand) for one in evaluations)
+        _times(rows, measurand) for measurand in _TIMES if any(one.time_of(measurand) is not None for one in rows)
     )
     parts.append(_devices(info))
-    parts.extend(_problems(evaluations))
-    counts = summary(evaluations)
+    parts.extend(_problems(rows))
+    counts = summary(rows)
     parts.append(", ".join(f"{count} {status}" for status, count in counts.items() if count) or "nothing evaluated")
     return parts
 
@@ -100,34 +107,31 @@ def _three(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _verdicts(evaluations: Sequence[Evaluation]) -> Sheet:
-    labels = _labels(evaluations)
-    interpreted = {one.implementation.label for one in evaluations if one.emulated}
-    rows = []
-    for task in dict.fromkeys(one.task for one in sorted(evaluations, key=lambda one: one.task)):
-        row = [
-            _cell([one for one in evaluations if one.task == task and one.implementation.label == label])
-            for label in labels
-        ]
-        rows.append([task, *row])
+def _verdicts(rows: Sequence[Row]) -> Sheet:
+    labels = _labels(rows)
+    interpreted = {one.label for one in rows if one.emulated}
+    cells: dict[tuple[str, str], Counter[Status]] = defaultdict(Counter)
+    for one in rows:
+        cells[one.task, one.label][one.status] += 1
+    table_rows = [
+        [task, *(_cell(cells[task, label]) if (task, label) in cells else "" for label in labels)]
+        for task in sorted({task for task, _ in cells})
+    ]
     marked = [_heading(label) + ("*" if label in interpreted else "") for label in labels]
-    return Sheet("Verdicts: cases passed / cases run", ["task"], marked, rows)
+    return Sheet("Verdicts: cases passed / cases run", ["task"], marked, table_rows)
 
 
-def _legend(evaluations: Sequence[Evaluation]) -> list[str]:
+def _legend(rows: Sequence[Row]) -> list[str]:
     notes = []
-    if any(one.emulated for one in evaluations):
+    if any(one.emulated for one in rows):
         notes.append("[dim]* emulated on this machine: verified, never timed[/]")
-    if any(one.status == "unsupported" for one in evaluations):
+    if any(one.status == "unsupported" for one in rows):
         notes.append("[dim]-n: cases that the device does not support, not run; the reasons are listed below[/]")
     return [*notes, ""] if notes else []
 
 
-def _cell(evaluations: Sequence[Evaluation]) -> str:
-    if not evaluations:
-        return ""
-    counts = Counter(one.status for one in evaluations)
-    ran = len(evaluations) - counts["unsupported"]
+def _cell(counts: Counter[Status]) -> str:
+    ran = counts.total() - counts["unsupported"]
     aside = f" [dim]-{counts['unsupported']}[/]" if counts["unsupported"] else ""
     if not ran:
         return aside.strip()
@@ -136,34 +140,32 @@ def _cell(evaluations: Sequence[Evaluation]) -> str:
     return f"[{style}]{mark} {counts['passed']}/{ran}[/]{aside}"
 
 
-def _times(evaluations: Sequence[Evaluation], measurand: Measurand) -> Sheet:
+def _times(rows: Sequence[Row], measurand: Measurand) -> Sheet:
     """One row for each task: its largest timed case in its first dtype; the fastest of a device is bold."""
-    timed = [one for one in evaluations if one.time(measurand)]
-    labels = _labels(timed)
-    rows = []
-    for task in dict.fromkeys(one.task for one in sorted(timed, key=lambda one: one.task)):
-        of_task = [one for one in timed if one.task == task]
-        case = max(of_task, key=lambda one: (one.case.role == "perf", one.case.elements)).case
-        cells = {one.implementation.label: one for one in of_task if one.case.key == case.key}
-        times: dict[object, list[float]] = {}
-        for one in cells.values():
-            times.setdefault(one.device, []).append(_median(one, measurand))
+    by_task: dict[str, list[tuple[Row, float]]] = defaultdict(list)
+    for one in rows:
+        seconds = one.time_of(measurand)
+        if seconds is not None:
+            by_task[one.task].append((one, seconds))
+    labels = _labels([one for timed in by_task.values() for one, _ in timed])
+    table_rows = []
+    for task, timed in sorted(by_task.items()):
+        shown = max(timed, key=lambda item: (item[0].role == "perf", item[0].elements))[0]
+        cells = {one.label: (one, seconds) for one, seconds in timed if one.case == shown.case}
+        times: dict[str, list[float]] = defaultdict(list)
+        for one, seconds in cells.values():
+            times[one.unit].append(seconds)
         row = []
         for label in labels:
-            found = cells.get(label)
-            text = format_seconds(_median(found, measurand)) if found is not None else ""
-            rivals = times[found.device] if found is not None else []
-            best = found is not None and len(rivals) > 1 and _median(found, measurand) == min(rivals)
-            row.append(f"[bold]{text}[/]" if best else text)
-        rows.append([task, f"[dim]{case.role} {' '.join(case.dtypes.values())}[/]", *row])
+            if label not in cells:
+                row.append("")
+                continue
+            one, seconds = cells[label]
+            best = len(times[one.unit]) > 1 and seconds == min(times[one.unit])
+            row.append(f"[bold]{format_seconds(seconds)}[/]" if best else format_seconds(seconds))
+        table_rows.append([task, f"[dim]{shown.role} {shown.dtype}[/]", *row])
     title = f"{_TIMES[measurand]}; the fastest of a device is bold"
-    return Sheet(title, ["task", "case"], list(map(_heading, labels)), rows)
-
-
-def _median(evaluation: Evaluation, measurand: Measurand) -> float:
-    measurement = evaluation.time(measurand)
-    assert measurement is not None
-    return measurement.median_s
+    return Sheet(title, ["task", "case"], list(map(_heading, labels)), table_rows)
 
 
 def _devices(info: RunInfo) -> Table:
@@ -184,26 +186,26 @@ def _devices(info: RunInfo) -> Table:
     return grid
 
 
-def _problems(evaluations: Sequence[Evaluation]) -> list[RenderableType]:
+def _problems(rows: Sequence[Row]) -> list[RenderableType]:
     from rich.padding import Padding
 
     lines: list[RenderableType] = [""]
-    wrong = sorted(
-        (one for one in evaluations if one.status in _BAD), key=lambda one: (one.task, one.implementation.label)
-    )
+    wrong = sorted((one for one in rows if one.status in _BAD), key=lambda one: (one.task, one.label))
     for one in wrong[:_SHOWN_FAILURES]:
         mark, style = _MARKS[one.status]
-        head = f"[{style}]{mark} {one.status}[/]  {one.implementation.label}  {one.task}  [dim]{one.case.key}[/]"
-        lines.append(head)
-        texts = (text for text in (one.verdict.message, one.output[-800:]) if text)
+        lines.append(f"[{style}]{mark} {one.status}[/]  {one.label}  {one.task}  [dim]{one.case}[/]")
+        texts = (text for text in (one.message, one.output) if text)
         lines.extend(Padding(escape(text), (0, 0, 0, 4), expand=False) for text in texts)
     if len(wrong) > _SHOWN_FAILURES:
         lines.append(f"... and {len(wrong) - _SHOWN_FAILURES} more; --json or --out lists all")
-    reasons = Counter(
-        (one.implementation.label, one.verdict.message) for one in evaluations if one.status == "unsupported"
-    )
+    reasons = Counter((one.label, one.message) for one in rows if one.status == "unsupported")
     lines.extend(f"[dim]- {count} x {label}: {escape(reason)}[/]" for (label, reason), count in reasons.items())
     return lines
+
+
+def status_mark(status: Status) -> tuple[str, str]:
+    """The sign of a status and its colour."""
+    return _MARKS[status]
 
 
 class Sheet:
@@ -271,8 +273,8 @@ def json_text(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
-def _labels(evaluations: Sequence[Evaluation]) -> list[str]:
-    return sorted({one.implementation.label for one in evaluations})
+def _labels(rows: Iterable[Row]) -> list[str]:
+    return sorted({one.label for one in rows})
 
 
 def escape(text: str) -> str:

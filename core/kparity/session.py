@@ -6,25 +6,22 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-
-import msgspec
 
 from kparity.backend import DeviceInfo, Implementation
 from kparity.catalogue import Catalogue
 from kparity.compare import Compared, ComparePolicy, Contestant, compare_on
+from kparity.environment import Shard
 from kparity.errors import NothingEvaluatedError, Unavailable, UnknownNameError, UsageError
 from kparity.evaluation import Subject, overall
-from kparity.host import host_info
-from kparity.lanes import Lane, Options, calibrate_all, open_all, run_lanes, same_device
+from kparity.lanes import Lane, Options, open_all, same_device
 from kparity.plan import Coverage, Selection, is_timed, lineups, runs_by_default, select_cases
 from kparity.plugins import Plugins
 from kparity.problem import Problem
-from kparity.records import Evaluation, RunInfo, Status
+from kparity.records import Evaluation, Status
+from kparity.resuming import Past
+from kparity.running import Run, described, resume_run, start_run
 from kparity.spec import KernelSpec
-from kparity.store import RunFolder
-from kparity.version import __version__
 
 
 @dataclass(frozen=True)
@@ -48,45 +45,6 @@ class Outcome:
     def message(self) -> str:
         """What went wrong first; empty where nothing did."""
         return next((one.verdict.message for one in self.evaluations if one.status == self.status), "")
-
-
-class Run:
-    """A prepared run: devices are open, nothing is evaluated yet. Iterate over it once.
-
-    Attributes:
-        info: the environment, as it is written to `run.json`.
-        total: number of evaluations planned.
-        planned: how many evaluations each line-up (`triton`, `torch:compile`, ...) will make.
-    """
-
-    def __init__(
-        self, catalogue: Catalogue, lanes: list[Lane], info: RunInfo, options: Options, out: Path | None
-    ) -> None:
-        self.info = info
-        self.total = sum(len(lane.work) for lane in lanes)
-        self.planned = {lane.label: len(lane.work) for lane in lanes}
-        self._catalogue = catalogue
-        self._lanes = lanes
-        self._options = options
-        self._folder = None if out is None else RunFolder.create(out, info)
-
-    def __iter__(self) -> Iterator[Evaluation]:
-        checks = tuple(self._catalogue.checks.values())
-        try:
-            for evaluation in run_lanes(self._lanes, checks, self.info.seed, self._options):
-                if self._folder is not None:
-                    self._folder.append(evaluation)
-                self._catalogue.notify("evaluation_finished", evaluation=evaluation)
-                yield evaluation
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """End every worker and close the run folder."""
-        for lane in self._lanes:
-            lane.close()
-        if self._folder is not None:
-            self._folder.close()
 
 
 class Session:
@@ -120,6 +78,7 @@ class Session:
         *,
         out: str | os.PathLike[str] | None = None,
         by_default: bool = False,
+        shard: Shard | None = None,
     ) -> Run:
         """Plan a run and open its devices.
 
@@ -128,17 +87,35 @@ class Session:
             options: how.
             out: run folder to write.
             by_default: leave perf cases out on devices that are too slow for them although roles were given.
+            shard: evaluate only this part; every part needs the same seed, selection and installed plugins.
 
         Raises:
             UnknownNameError: a name or glob that matches nothing.
             NothingEvaluatedError: the selection is empty, or no backend could be opened.
+            UsageError: `out` holds a run already, or a shard is asked for without a seed.
         """
         selection, options = selection or Selection(), options or Options()
-        lanes = [
-            self._lane(group.backend, group.name, group.implementations, selection, options)
-            for group in lineups(self.catalogue, selection)
-        ]
-        return self._start(lanes, selection, options, out, by_default)
+        lanes = self._lanes(selection, options)
+        return start_run(self.catalogue, lanes, selection, options, out=out, by_default=by_default, shard=shard)
+
+    def resume(self, path: str | os.PathLike[str], *, force: bool = False, jobs: int | None = None) -> Run:
+        """Take up a run that was interrupted: its selection, options, seed and shard come from its folder.
+
+        What has a verdict is not evaluated again; evaluations whose worker was lost are. New records are appended.
+
+        Args:
+            path: the run folder.
+            force: go on although versions, sources or devices differ; the differences are recorded in `run.json`.
+                Backends that could not be opened then are tried again.
+            jobs: line-ups at work at once; as before by default.
+
+        Raises:
+            KparityError: no run folder, or a damaged one.
+            UsageError: the environment differs, somebody else writes to the folder, or it holds a candidate's run.
+        """
+        past = Past(Path(path))
+        selection, options = past.selection(), past.options(jobs)
+        return resume_run(self.catalogue, self._lanes(selection, options), selection, options, past, force=force)
 
     def run(
         self,
@@ -212,9 +189,10 @@ class Session:
             )
         else:
             spec, options = self.catalogue.task(task), options or Options()
-            selection = _one(task, backend, dtypes, roles, cases)
-            subject = Subject.registered(self._registered(task, backend, name))
-            prepared = self._start([self._lane_of(subject, spec, selection, options)], selection, options, out)
+            chosen = self._registered(task, backend, name)
+            selection = _one(task, backend, dtypes, roles, cases, chosen.label)
+            lanes = [self._lane_of(Subject.registered(chosen), spec, selection, options)]
+            prepared = start_run(self.catalogue, lanes, selection, options, out=out)
         evaluations = tuple(prepared)
         return Outcome(overall(evaluations), evaluations)
 
@@ -235,7 +213,9 @@ class Session:
         spec, options = self.catalogue.task(task), options or Options()
         selection = _one(task, backend, dtypes, roles, cases)
         subject = Subject.candidate(task, backend, source, entry_point or spec.entry_point)
-        return self._start([self._lane_of(subject, spec, selection, options)], selection, options, out)
+        lanes = [self._lane_of(subject, spec, selection, options)]
+        digest = subject.info.source_digest
+        return start_run(self.catalogue, lanes, selection, options, out=out, candidate=digest)
 
     def compare(
         self,
@@ -287,7 +267,7 @@ class Session:
             if not selection.roles and not selection.cases:
                 chosen = [case for case in chosen if runs_by_default(case, one)]
             if not chosen:
-                raise NothingEvaluatedError(f"nothing to compare: no timed case matches {_described(selection)}")
+                raise NothingEvaluatedError(f"nothing to compare: no timed case matches {described(selection)}")
             seed = secrets.randbits(48) if options.seed is None else options.seed
             a, b = (
                 Contestant(side, lane.runner, lane.clock.resolution_s if lane.clock is not None else 0.0)
@@ -326,6 +306,12 @@ class Session:
             raise UsageError(f"{backend} has several implementations of {task}: {sorted(found)}; choose one with name=")
         return found[name] if name is not None else next(iter(found.values()))
 
+    def _lanes(self, selection: Selection, options: Options) -> list[Lane]:
+        return [
+            self._lane(group.backend, group.name, group.implementations, selection, options)
+            for group in lineups(self.catalogue, selection)
+        ]
+
     def _lane(
         self, backend: str, name: str, ones: tuple[Implementation, ...], selection: Selection, options: Options
     ) -> Lane:
@@ -344,72 +330,18 @@ class Session:
         lane.work = [(subject, spec, case) for case in select_cases(spec, selection)]
         return lane
 
-    def _start(
-        self,
-        lanes: list[Lane],
-        selection: Selection,
-        options: Options,
-        out: str | os.PathLike[str] | None,
-        by_default: bool = False,
-    ) -> Run:
-        if not any(lane.work for lane in lanes):
-            raise NothingEvaluatedError(f"nothing to evaluate: no case matches {_described(selection)}")
-        folder = None if out is None else Path(out)
-        if folder is not None:
-            RunFolder.check_new(folder)
-        open_all(lanes)
-        calibrate_all(lanes)
-        ready = []
-        for lane in lanes:
-            if lane.device is None:
-                continue
-            if by_default or (not selection.roles and not selection.cases):
-                lane.work = [item for item in lane.work if runs_by_default(item[2], lane.device)]
-            if lane.work:
-                ready.append(lane)
-            else:
-                lane.close()
-        missing = {lane.backend.name: lane.unavailable for lane in lanes if lane.unavailable is not None}
-        if not ready:
-            if len(missing) == 1 and len(lanes) == 1:
-                raise next(iter(missing.values()))
-            reasons = "".join(f"\n  {name}: {reason}" for name, reason in missing.items())
-            raise NothingEvaluatedError(f"nothing to evaluate: no device has a case to run{reasons}")
-        seed = secrets.randbits(48) if options.seed is None else options.seed
-        devices: dict[str, DeviceInfo] = {lane.backend.name: lane.device for lane in ready if lane.device is not None}
-        info = RunInfo(
-            kparity=__version__,
-            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            seed=seed,
-            host=host_info(),
-            devices=tuple(devices.values()),
-            unavailable={name: str(reason) for name, reason in missing.items()},
-            plugins=self.catalogue.plugins,
-            clocks={lane.label: lane.clock for lane in ready if lane.clock is not None},
-            ceilings={lane.label: lane.ceilings for lane in ready if lane.ceilings is not None},
-            options={**_described(selection), **_flat(options)},
-        )
-        return Run(self.catalogue, ready, info, options, folder)
 
-
-def _one(task: str, backend: str, dtypes: Iterable[str], roles: Iterable[str], cases: Iterable[str]) -> Selection:
-    return Selection(tasks=(task,), backends=(backend,), dtypes=tuple(dtypes), roles=tuple(roles), cases=tuple(cases))
-
-
-def _described(selection: Selection) -> dict[str, str | int | float | bool | list[str] | None]:
-    chosen = msgspec.structs.asdict(selection)
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items() if value}
-
-
-def _flat(options: Options) -> dict[str, str | int | float | bool | list[str] | None]:
-    flat: dict[str, str | int | float | bool | list[str] | None] = {
-        "isolation": options.isolation,
-        "timeout_s": options.timeout_s,
-        "jobs": options.jobs,
-    }
-    if options.timing is not None:
-        flat.update({f"timing.{key}": value for key, value in msgspec.structs.asdict(options.timing).items()})
-    return flat
+def _one(
+    task: str, backend: str, dtypes: Iterable[str], roles: Iterable[str], cases: Iterable[str], label: str = ""
+) -> Selection:
+    return Selection(
+        tasks=(task,),
+        backends=(backend,),
+        implementations=(label,) if label else (),
+        dtypes=tuple(dtypes),
+        roles=tuple(roles),
+        cases=tuple(cases),
+    )
 
 
 def evaluate(task: str, backend: str, source: str | None = None, **arguments: object) -> Outcome:

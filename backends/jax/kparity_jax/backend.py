@@ -57,6 +57,11 @@ class JaxBackend(OnNvidia):
             kind=_KINDS.get(self._device.platform, "accelerator"),  # type: ignore[arg-type]
             index=index,
             versions=_versions(on_cpu),
+            modes={
+                "default matmul precision": str(jax.config.jax_default_matmul_precision or "default"),
+                "64-bit types": str(jax.config.jax_enable_x64),
+                "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
+            },
             notes=_notes(on_cpu),
         )
         if self._device.platform in ("cuda", "gpu") and "NVIDIA" in self._device.device_kind.upper():

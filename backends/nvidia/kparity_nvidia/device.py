@@ -14,6 +14,7 @@ class NvidiaDevice:
 
     Attributes:
         uuid: the GPU's identity, `GPU-...`.
+        driver: version of the GPU's driver; empty where NVML does not tell.
         missing: what is not available here and how to install it, for `DeviceInfo.notes`.
         capabilities: what is, for `DeviceInfo.capabilities`.
 
@@ -28,10 +29,12 @@ class NvidiaDevice:
         self._clock: DeviceClock | None = None
         self._nvml: Nvml | None = None
         self.uuid = self._context.uuid
+        self.driver = ""
         self.missing: list[str] = []
         found = ["device synchronisation", "cache flush"]
         try:
             self._nvml = Nvml(self.uuid)
+            self.driver = self._nvml.driver
             found.append("telemetry (NVML)")
         except Exception as error:
             self.missing.append(f"no telemetry: {error}: pip install nvidia-ml-py")

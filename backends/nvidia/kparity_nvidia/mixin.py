@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,9 +26,14 @@ class OnNvidia(Backend):
             self._nvidia = NvidiaDevice(info.index)
         except (OSError, RuntimeError) as error:
             return msgspec.structs.replace(info, notes=(*info.notes, f"no device clock: {error}"))
-        notes = (*info.notes, *self._nvidia.missing)
+        override = os.environ.get("NVIDIA_TF32_OVERRIDE")
         return msgspec.structs.replace(
-            info, uuid=self._nvidia.uuid, notes=notes, capabilities=self._nvidia.capabilities
+            info,
+            uuid=self._nvidia.uuid,
+            notes=(*info.notes, *self._nvidia.missing),
+            capabilities=self._nvidia.capabilities,
+            versions={**({"driver": self._nvidia.driver} if self._nvidia.driver else {}), **info.versions},
+            modes={**info.modes, **({"NVIDIA_TF32_OVERRIDE": override} if override is not None else {})},
         )
 
     def synchronize(self, outputs: Sequence[Any]) -> None:

@@ -21,6 +21,9 @@ _REASONS = {
 class Nvml:
     """Reads one GPU's clocks, power, temperature and throttle reasons.
 
+    Attributes:
+        driver: version of the driver.
+
     Raises:
         ImportError: nvidia-ml-py is not installed.
         Exception: NVML does not know the GPU.
@@ -31,6 +34,7 @@ class Nvml:
 
         self._nvml: Any = pynvml
         pynvml.nvmlInit()
+        self.driver = str(pynvml.nvmlSystemGetDriverVersion())
         self._handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
 
     def read(self) -> Telemetry:

@@ -69,6 +69,7 @@ class TorchBackend(OnNvidia):
             uuid=str(getattr(torch.cuda.get_device_properties(index), "uuid", "")),
             dtypes=self._dtypes(),
             versions=_versions() | {name: str(version) for name, version in runtime.items() if version},
+            modes=self._modes(),
         )
         return self.attach(info) if torch.version.cuda else info
 
@@ -79,12 +80,28 @@ class TorchBackend(OnNvidia):
             kind="cpu",
             dtypes=self._dtypes(),
             versions=_versions(),
+            modes=self._modes(),
             notes=(
                 f"torch {self._torch.__version__} sees no GPU; it uses {self._torch.get_num_threads()} CPU threads",
                 "float16 and bfloat16 matrix products are computed in float32",
                 "'compile' needs a C++ compiler; the first kernel takes about 20 s, each further one about 1 s",
             ),
         )
+
+    def _modes(self) -> dict[str, str]:
+        torch = self._torch
+        modes: dict[str, object] = {
+            "float32 matmul precision": torch.get_float32_matmul_precision(),
+            "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        }
+        if self._device.type == "cuda":
+            matmul = torch.backends.cuda.matmul
+            modes |= {
+                "cudnn tf32": torch.backends.cudnn.allow_tf32,
+                "float16 reduced-precision sums": matmul.allow_fp16_reduced_precision_reduction,
+                "bfloat16 reduced-precision sums": matmul.allow_bf16_reduced_precision_reduction,
+            }
+        return {name: str(value) for name, value in modes.items()}
 
     def _dtypes(self) -> tuple[str, ...]:
         return tuple(name for name in dtypes.NAMES if hasattr(self._torch, name))

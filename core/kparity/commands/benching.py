@@ -15,11 +15,11 @@ from kparity.commands.common import (
     Roles,
     Seed,
     finish,
+    follow,
     make_options,
     open_session,
     print_parts,
     stderr,
-    watch,
 )
 
 
@@ -95,11 +95,11 @@ def bench(
         prepared = session.prepare(
             selection, Options(seed=seed, timing=policy), out=out, by_default=not role and not case
         )
-    evaluations, interrupted = watch(prepared)
+    _, evaluations, interrupted = follow(prepared, keep=True)
     if json:
         typer.echo(JsonReporter().render(prepared.info, evaluations))
     else:
         print_parts(bench_view(prepared.info, evaluations))
     if interrupted:
         raise SystemExit(130)
-    finish(evaluations)
+    finish(one.status for one in evaluations)

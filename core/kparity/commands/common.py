@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from kparity.lanes import Options
-    from kparity.records import Evaluation
-    from kparity.session import Run, Session
+    from kparity.records import Evaluation, Status
+    from kparity.rows import Row
+    from kparity.running import Run
+    from kparity.session import Session
 
 Tasks = Annotated[
     list[str] | None,
@@ -40,6 +42,10 @@ Cases = Annotated[
     typer.Option("--case", "-c", metavar="GLOB", help="Cases by key, e.g. 'rows=1,*'; may be repeated."),
 ]
 Seed = Annotated[int | None, typer.Option(metavar="NUMBER", help="Seed of the inputs; drawn at random by default.")]
+JsonLines = Annotated[
+    bool,
+    typer.Option("--json-lines", help="Print each record to standard output as one line of JSON, as it finishes."),
+]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Run folder to write; must not hold a run yet.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Inline = Annotated[bool, typer.Option("--inline", help="Run in this process instead of workers; for debugging.")]
@@ -72,54 +78,46 @@ def make_options(seed: int | None, inline: bool, timing: bool, jobs: int, timeou
     )
 
 
-def watch(prepared: Run) -> tuple[list[Evaluation], bool]:
-    """Collect the records under a progress bar; Ctrl-C ends the run and keeps what was finished."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+def follow(prepared: Run, *, keep: bool, json_lines: bool = False) -> tuple[list[Row], list[Evaluation], bool]:
+    """Work a run off under a progress display.
 
+    Args:
+        keep: hand back whole evaluations too, which with their samples are a hundred times as large.
+
+    Returns:
+        Rows, evaluations (empty unless `keep`), and whether Ctrl-C ended it.
+    """
+    from kparity.commands.progress import watch
+    from kparity.rows import Row
+
+    rows: list[Row] = []
     evaluations: list[Evaluation] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = stderr()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bars = {label: progress.add_task(label, total=count) for label, count in prepared.planned.items()}
-        quiet = not console.is_terminal
-        try:
-            for evaluation in prepared:
-                evaluations.append(evaluation)
-                progress.advance(bars[evaluation.implementation.label])
-                if evaluation.status in ("failed", "error"):
-                    progress.console.print(
-                        f"{evaluation.status}: {evaluation.implementation.label} {evaluation.task} "
-                        f"{evaluation.case.key}",
-                        highlight=False,
-                        markup=False,
-                        soft_wrap=True,
-                    )
-                elif quiet and len(evaluations) % 100 == 0:
-                    console.print(f"{len(evaluations)} of {prepared.total} evaluations", highlight=False)
-        except KeyboardInterrupt:
-            return evaluations, True
-        finally:
-            prepared.close()
-    return evaluations, False
+    run = str(prepared.path or "")
+    sinks: list[Callable[[Evaluation], None]] = [lambda one: rows.append(Row.of(one, prepared.info, run))]
+    if keep:
+        sinks.append(evaluations.append)
+    interrupted = watch(prepared, stderr(), sinks, json_lines=json_lines)
+    return rows, evaluations, interrupted
 
 
-def show_run(session: Session, prepared: Run, evaluations: list[Evaluation], json: bool, out: Path | None) -> None:
-    from kparity.report import JsonReporter, matrix
+def show_run(prepared: Run, rows: list[Row], evaluations: list[Evaluation], json: bool) -> None:
+    """Print what a run found."""
+    from kparity.report import JsonReporter, matrix_of_rows
 
     if json:
         typer.echo(JsonReporter().render(prepared.info, evaluations))
     else:
-        print_parts(matrix(prepared.info, evaluations))
-    if out is not None:
-        stderr().print(f"records: {out}", highlight=False)
+        print_parts(matrix_of_rows(prepared.info, rows))
+    if prepared.path is not None:
+        stderr().print(f"records: {prepared.path}", highlight=False, markup=False)
 
 
-def finish(evaluations: Sequence[Evaluation]) -> NoReturn:
+def finish(statuses: Iterable[Status]) -> NoReturn:
     """Exit 1 if anything went wrong, 2 if nothing was judged, else 0."""
-    statuses = {evaluation.status for evaluation in evaluations}
-    if statuses & {"failed", "error", "inconclusive"}:
+    found = set(statuses)
+    if found & {"failed", "error", "inconclusive"}:
         raise SystemExit(1)
-    if "passed" not in statuses:
+    if "passed" not in found:
         stderr().print("[red]error:[/] nothing was evaluated: no device supports any of the selected cases")
         raise SystemExit(2)
     raise SystemExit(0)

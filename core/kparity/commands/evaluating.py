@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,19 +13,24 @@ from kparity.commands.common import (
     Dtypes,
     Inline,
     Json,
+    JsonLines,
     Out,
     Roles,
     Seed,
     Tasks,
     Timing,
     finish,
+    follow,
     make_options,
     open_session,
     show_run,
     stderr,
-    watch,
 )
 from kparity.errors import UsageError
+
+if TYPE_CHECKING:
+    from kparity.lanes import Options
+    from kparity.plan import Selection
 
 
 def run(
@@ -49,18 +54,38 @@ def run(
     seed: Seed = None,
     out: Out = None,
     json: Json = False,
+    json_lines: JsonLines = False,
     inline: Inline = False,
     timing: Timing = True,
-    jobs: Annotated[int, typer.Option(metavar="NUMBER", help="Line-ups at work at once; 0 is one for each core.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Line-ups at work at once; 0 is one for each core.")
+    ] = None,
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="A worker that does not answer for this long is ended.")
     ] = 300.0,
+    shard: Annotated[
+        str | None, typer.Option(metavar="PART/PARTS", help="Evaluate one part of the run, e.g. 2/8; needs --seed.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Take up an interrupted run; only what is missing is evaluated.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --resume: go on although versions or devices differ; recorded.")
+    ] = False,
 ) -> None:
     """Evaluate tasks on every backend of this machine and print the matrix."""
+    from kparity.environment import Shard
     from kparity.plan import Selection
+    from kparity.rows import Row
+    from kparity.store import open_run
 
     if coverage not in ("full", "quick"):
         raise UsageError(f"unknown coverage {coverage!r}; expected 'full' or 'quick'")
+    if json and json_lines:
+        raise UsageError("--json and --json-lines both print to standard output; choose one")
+    if force and resume is None:
+        raise UsageError("--force goes with --resume")
+    part = Shard.parse(shard) if shard is not None else None
     selection = Selection(
         tasks=tuple(tasks or ()),
         backends=tuple(backend or ()),
@@ -70,16 +95,30 @@ def run(
         cases=tuple(case or ()),
         coverage="quick" if coverage == "quick" else "full",
     )
+    options = make_options(seed, inline, timing, jobs or 0, timeout)
+    if resume is not None:
+        _check_resumed(selection, options, jobs, out, part)
     session = open_session()
-    options = make_options(seed, inline, timing, jobs, timeout)
     with stderr().status("opening devices"):
-        prepared = session.prepare(selection, options, out=out)
-    evaluations, interrupted = watch(prepared)
-    show_run(session, prepared, evaluations, json, out)
+        if resume is not None:
+            prepared = session.resume(resume, force=force, jobs=jobs)
+        else:
+            prepared = session.prepare(selection, options, out=out, shard=part)
+    if resume is not None:
+        stderr().print(f"{prepared.finished} evaluations were finished, {prepared.total} are left", highlight=False)
+    rows, evaluations, interrupted = follow(prepared, keep=json and resume is None, json_lines=json_lines)
+    if resume is not None:  # all of it, what was finished before included
+        everything = open_run(resume)
+        rows = [Row.of_run(everything, one) for one in everything]
+        evaluations = list(everything) if json else []
+    if not json_lines:
+        show_run(prepared, rows, evaluations, json)
     if interrupted:
-        stderr().print(f"interrupted: {len(evaluations)} of {prepared.total} evaluations were finished and are kept")
+        stderr().print(
+            f"interrupted: {len(rows)} of {prepared.finished + prepared.total} evaluations were finished and are kept"
+        )
         raise SystemExit(130)
-    finish(evaluations)
+    finish(row.status for row in rows)
 
 
 def verify(
@@ -95,12 +134,15 @@ def verify(
     seed: Seed = None,
     out: Out = None,
     json: Json = False,
+    json_lines: JsonLines = False,
     timing: Timing = True,
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="A worker that does not answer for this long is ended.")
     ] = 60.0,
 ) -> None:
     """Verify and time a kernel of your own, in a process of its own."""
+    if json and json_lines:
+        raise UsageError("--json and --json-lines both print to standard output; choose one")
     try:
         source = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -120,8 +162,25 @@ def verify(
         options=options,
         out=out,
     )
-    evaluations, interrupted = watch(prepared)
-    show_run(session, prepared, evaluations, json, out)
+    rows, evaluations, interrupted = follow(prepared, keep=json, json_lines=json_lines)
+    if not json_lines:
+        show_run(prepared, rows, evaluations, json)
     if interrupted:
         raise SystemExit(130)
-    finish(evaluations)
+    finish(row.status for row in rows)
+
+
+def _check_resumed(selection: Selection, options: Options, jobs: int | None, out: Path | None, part: object) -> None:
+    """Whatever decides what is evaluated, and how, comes from the folder.
+
+    Raises:
+        UsageError: something of that was given as well.
+    """
+    from kparity.plan import Selection
+
+    fresh = make_options(None, False, True, jobs or 0, 300.0)
+    if selection != Selection() or options != fresh or out is not None or part is not None:
+        raise UsageError(
+            "--resume takes tasks, options, seed and shard from the folder; besides it only --jobs, --force, --json "
+            "and --json-lines may be given"
+        )

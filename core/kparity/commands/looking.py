@@ -61,14 +61,14 @@ def report(
 ) -> None:
     """Print a report of a run folder."""
     from kparity.report import BUILTIN, matrix
-    from kparity.store import read_run
+    from kparity.store import open_run
 
-    info, evaluations = read_run(run_folder)
+    run = open_run(run_folder)
     if format == "matrix":
-        print_parts(matrix(info, evaluations))
+        print_parts(matrix(run.info, run))
     else:
         reporters = {one.name: one for one in (*BUILTIN, *open_session().catalogue.reporters.values())}
         if format not in reporters:
             raise UnknownNameError("reporter", format, reporters)
-        typer.echo(reporters[format].render(info, evaluations))
-    finish(evaluations)
+        typer.echo(reporters[format].render(run.info, list(run)))
+    finish(run.statuses())

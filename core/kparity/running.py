@@ -1,0 +1,281 @@
+"""A run: devices opened, records written as they finish, and the same again where a run is taken up."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+import kparity
+from kparity.backend import DeviceInfo
+from kparity.catalogue import Catalogue
+from kparity.environment import OptionValue, Resumption, RunInfo, Shard
+from kparity.errors import NothingEvaluatedError, UsageError
+from kparity.host import host_info
+from kparity.lanes import Lane, Options, calibrate_all, open_all, run_lanes
+from kparity.plan import Selection, runs_by_default
+from kparity.provenance import git_states
+from kparity.records import Evaluation
+from kparity.resuming import Past, device_differences
+from kparity.sharding import assign, plan_digest
+from kparity.store import RunFolder
+from kparity.version import __version__
+
+CANDIDATE_OPTION = "candidate"
+BY_DEFAULT_OPTION = "perf_by_default"
+
+
+class Run:
+    """A prepared run: devices are open, nothing is evaluated yet. Iterate over it once.
+
+    Attributes:
+        info: the environment, as it is written to `run.json`.
+        total: number of evaluations planned; of a resumed run, those that are left.
+        planned: how many evaluations each line-up (`triton`, `torch:compile`, ...) will make.
+        devices: the device of each line-up.
+        finished: evaluations that stood in the folder already; 0 for a new run.
+        path: the run folder; None where none is written.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, lanes: Sequence[Lane], info: RunInfo, options: Options, folder: RunFolder | None
+    ) -> None:
+        self.info = info
+        self.total = sum(len(lane.work) for lane in lanes)
+        self.planned = {lane.label: len(lane.work) for lane in lanes}
+        self.devices: dict[str, DeviceInfo] = {lane.label: lane.device for lane in lanes if lane.device is not None}
+        self.finished = 0
+        self.path = folder.path if folder is not None else None
+        self._catalogue = catalogue
+        self._lanes = lanes
+        self._options = options
+        self._folder = folder
+
+    def __iter__(self) -> Iterator[Evaluation]:
+        checks = tuple(self._catalogue.checks.values())
+        try:
+            for evaluation in run_lanes(self._lanes, checks, self.info.seed, self._options):
+                if self._folder is not None:
+                    self._folder.append(evaluation)
+                self._catalogue.notify("evaluation_finished", evaluation=evaluation)
+                yield evaluation
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End every worker and close the run folder."""
+        for lane in self._lanes:
+            lane.close()
+        if self._folder is not None:
+            self._folder.close()
+
+
+def start_run(
+    catalogue: Catalogue,
+    lanes: list[Lane],
+    selection: Selection,
+    options: Options,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    by_default: bool = False,
+    shard: Shard | None = None,
+    candidate: str = "",
+) -> Run:
+    """Open the devices of planned lanes and prepare the run.
+
+    Args:
+        candidate: digest of the source text, where that is what runs.
+
+    Raises:
+        NothingEvaluatedError: no work, or no device for it.
+        Unavailable: the only backend cannot be opened.
+        UsageError: the folder holds a run already; a shard without a seed.
+    """
+    if not any(lane.work for lane in lanes):
+        raise NothingEvaluatedError(f"nothing to evaluate: no case matches {described(selection)}")
+    recorded = {**described(selection), **_flat(options)}
+    if by_default:
+        recorded[BY_DEFAULT_OPTION] = True
+    if candidate:
+        recorded[CANDIDATE_OPTION] = candidate
+    if shard is not None:
+        shard = keep_shard(lanes, shard, options.seed, recorded)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        RunFolder.check_new(folder)
+    open_all(lanes)
+    calibrate_all(lanes)
+    ready = _with_work(lanes, keep_slow=not by_default and bool(selection.roles or selection.cases))
+    missing = {lane.backend.name: lane.unavailable for lane in lanes if lane.unavailable is not None}
+    if not ready:
+        if len(missing) == 1 and len(lanes) == 1:
+            raise next(iter(missing.values()))
+        reasons = "".join(f"\n  {name}: {reason}" for name, reason in missing.items())
+        raise NothingEvaluatedError(f"nothing to evaluate: no device has a case to run{reasons}")
+    info = RunInfo(
+        kparity=__version__,
+        started_at=_now(),
+        seed=secrets.randbits(48) if options.seed is None else options.seed,
+        host=host_info(),
+        devices=_devices(ready),
+        unavailable={name: str(reason) for name, reason in missing.items()},
+        plugins=catalogue.plugins,
+        clocks={lane.label: lane.clock for lane in ready if lane.clock is not None},
+        ceilings={lane.label: lane.ceilings for lane in ready if lane.ceilings is not None},
+        options=recorded,
+        sources=git_states({"kparity": Path(kparity.__file__), **catalogue.files}),
+        shard=shard,
+        id=uuid.uuid4().hex,
+    )
+    return Run(catalogue, ready, info, options, None if folder is None else RunFolder.create(folder, info))
+
+
+def resume_run(
+    catalogue: Catalogue, lanes: list[Lane], selection: Selection, options: Options, past: Past, *, force: bool
+) -> Run:
+    """Open the devices that still have work of an interrupted run, and prepare the rest of it.
+
+    Raises:
+        UsageError: the environment differs and `force` is not given; another process writes to the folder.
+        NothingEvaluatedError: `force`, and no device could be opened.
+    """
+    info = past.info
+    sources = git_states({"kparity": Path(kparity.__file__), **catalogue.files})
+    differences = past.software_differences(__version__, catalogue.plugins, sources)
+    if info.shard is not None:
+        now = keep_shard(lanes, info.shard, info.seed, info.options)
+        if now.plan != info.shard.plan:
+            differences.append("the catalogue plans other evaluations than it did, so that shards no longer fit")
+    refuse(past.path, differences, force)
+    keep_slow = not info.options.get(BY_DEFAULT_OPTION) and bool(selection.roles or selection.cases)
+    if not force:
+        for lane in lanes:
+            _keep_unfinished(lane, past.device_of(lane.backend.name), past, keep_slow)
+    lanes = [lane for lane in lanes if lane.work]
+    open_all(lanes)
+    calibrate_all(lanes)
+    found = device_differences(info, _devices(lanes), {lane.backend.name: lane.unavailable for lane in lanes})
+    try:
+        refuse(past.path, found, force)
+    except UsageError:
+        for lane in lanes:
+            lane.close()
+        raise
+    for lane in lanes:
+        if lane.device is not None:
+            _keep_unfinished(lane, lane.device, past, keep_slow)
+    if lanes and not any(lane.device is not None for lane in lanes):
+        raise NothingEvaluatedError("nothing to evaluate: no device could be opened; see 'kparity doctor'")
+    ready = _with_work(lanes, keep_slow=True)
+    again = Resumption(
+        started_at=_now(),
+        kparity=__version__,
+        host=host_info(),
+        devices=_devices(ready),
+        sources=sources,
+        forced=(*differences, *found),
+    )
+    info = msgspec.structs.replace(
+        info,
+        resumed=(*info.resumed, again),
+        clocks={**info.clocks, **{lane.label: lane.clock for lane in ready if lane.clock is not None}},
+        ceilings={**info.ceilings, **{lane.label: lane.ceilings for lane in ready if lane.ceilings is not None}},
+    )
+    try:
+        folder = RunFolder.resume(past.path, info)
+    except UsageError:
+        for lane in ready:
+            lane.close()
+        raise
+    run = Run(catalogue, ready, info, options, folder)
+    run.finished = len(past.finished)
+    return run
+
+
+def keep_shard(lanes: Iterable[Lane], shard: Shard, seed: int | None, recorded: dict[str, OptionValue]) -> Shard:
+    """Leave each lane the work of one shard; returns the shard with the digest of the whole plan.
+
+    Raises:
+        UsageError: no seed.
+        NothingEvaluatedError: the shard is left without work.
+    """
+    if seed is None:
+        raise UsageError(f"--shard {shard} without --seed: each shard would draw other inputs; give all the same seed")
+    planned = [(lane.label, case) for lane in lanes for _, _, case in lane.work]
+    parts = assign(planned, shard.count)
+    relevant = {name: value for name, value in recorded.items() if name not in ("jobs", "timeout_s", "isolation")}
+    for lane in lanes:
+        lane.work = [item for item in lane.work if parts[item[2].task, item[2].key] == shard.index]
+    if not any(lane.work for lane in lanes):
+        raise NothingEvaluatedError(f"shard {shard} holds nothing: only {len(parts)} cases are planned")
+    return msgspec.structs.replace(shard, plan=plan_digest(planned, seed, relevant))
+
+
+def refuse(path: Path, differences: Sequence[str], force: bool) -> None:
+    """Refuse to go on in an environment that differs, unless told to.
+
+    Raises:
+        UsageError: with every difference.
+    """
+    if differences and not force:
+        listed = "".join(f"\n  {difference}" for difference in differences)
+        raise UsageError(
+            f"{str(path)!r} was taken in another environment:{listed}\n"
+            "start a new run and combine both with 'kparity matrix', or resume with --force, which is recorded"
+        )
+
+
+def described(selection: Selection) -> dict[str, OptionValue]:
+    """A selection as it stands in `run.json`: what was left open is left out."""
+    chosen = msgspec.structs.asdict(selection)
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items() if value}
+
+
+def _flat(options: Options) -> dict[str, OptionValue]:
+    flat: dict[str, OptionValue] = {
+        "isolation": options.isolation,
+        "timeout_s": options.timeout_s,
+        "jobs": options.jobs,
+    }
+    if options.timing is not None:
+        flat.update({f"timing.{key}": value for key, value in msgspec.structs.asdict(options.timing).items()})
+    return flat
+
+
+def _with_work(lanes: Iterable[Lane], *, keep_slow: bool) -> list[Lane]:
+    """The opened lanes that have work, perf cases on slow devices left out unless `keep_slow`; closes the others."""
+    ready = []
+    for lane in lanes:
+        if lane.device is None:
+            continue
+        if not keep_slow:
+            lane.work = [item for item in lane.work if runs_by_default(item[2], lane.device)]
+        if lane.work:
+            ready.append(lane)
+        else:
+            lane.close()
+    return ready
+
+
+def _keep_unfinished(lane: Lane, device: DeviceInfo | None, past: Past, keep_slow: bool) -> None:
+    """Drop what was finished on that device; everything where the run never had one for this backend."""
+    lane.work = [
+        (subject, spec, case)
+        for subject, spec, case in lane.work
+        if device is not None
+        and (keep_slow or runs_by_default(case, device))
+        and not past.has(subject.info, case, device)
+    ]
+
+
+def _devices(lanes: Iterable[Lane]) -> tuple[DeviceInfo, ...]:
+    return tuple({lane.backend.name: lane.device for lane in lanes if lane.device is not None}.values())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
