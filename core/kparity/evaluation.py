@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from kparity.accuracy import accuracy
 from kparity.backend import DeviceInfo, Implementation
 from kparity.case import Case
 from kparity.errors import Unsupported, WorkerError
 from kparity.problem import Problem
 from kparity.records import (
+    Accuracy,
     Ceilings,
     CheckResult,
     DeviceRef,
@@ -31,7 +33,7 @@ from kparity.sandbox.engine import ImplementationFailure, Returned
 from kparity.sandbox.host import Runner
 from kparity.spec import KernelSpec
 from kparity.timing import Timed, TimingPolicy
-from kparity.verify import Check, Evidence, judge
+from kparity.verify import Check, Evidence, SignatureCheck, judge
 
 CANDIDATE = "candidate"
 """Name of an implementation that was given as source text."""
@@ -97,6 +99,7 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
     started = time.perf_counter()
     verdict, digest, emulated = Verdict.of_error("not reached"), "", False
     returned: Returned | None = None
+    figures: tuple[Accuracy, ...] = ()
     timed: Timed | None = None
     try:
         with setting.shared():
@@ -112,6 +115,8 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
             returned = setting.runner.execute(problem.case, problem.inputs)
         with setting.thinking():
             verdict = judge(Evidence(problem, returned.outputs, returned.inputs_digest), setting.checks)
+            if _comparable(verdict):
+                figures = accuracy(problem, returned.outputs)
         if verdict.status == "passed" and setting.timing is not None and not emulated:
             with setting.exclusive():
                 timed = setting.runner.measure(setting.timing)
@@ -123,6 +128,7 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
     record = msgspec.structs.replace(
         blank,
         verdict=verdict,
+        accuracy=figures,
         compile_s=returned.compile_s if returned is not None else None,
         first_call_s=returned.first_call_s if returned is not None else None,
         emulated=emulated,
@@ -141,6 +147,11 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
     return msgspec.structs.replace(
         record, roofline=roofline(problem.spec, blank.case, primary.median_s, setting.ceilings)
     )
+
+
+def _comparable(verdict: Verdict) -> bool:
+    """Whether the outputs had the declared shapes and dtypes."""
+    return any(check.name == SignatureCheck.name and check.status == "passed" for check in verdict.checks)
 
 
 def _possible(

@@ -152,6 +152,28 @@ def quantile(values: Iterable[float], q: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
+ULP_BINS = (0.5, 1.0, 2.0, 4.0, 16.0, 64.0, 256.0, 4096.0)
+"""Upper limits of the bins in `Accuracy.ulps`; a last bin holds what is beyond. At most 0.5: rounded correctly."""
+
+
+class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one floating-point output lies from the oracle as a whole: for people, no verdict follows from it.
+
+    Attributes:
+        relative_l2: norm of the error over the norm of the oracle; its square is the normalised mean squared error.
+            None where the oracle is zero throughout and the output is not.
+        worst_ulps: the largest error in units in the last place of the output's dtype.
+        ulps: how many elements have an error in each of the bins that `ULP_BINS` bounds.
+        compared: elements that these figures are over: finite ones, of a sampled case those of the sample.
+    """
+
+    output: str
+    relative_l2: float | None
+    worst_ulps: float
+    ulps: tuple[int, ...]
+    compared: int
+
+
 class Roofline(msgspec.Struct, frozen=True):
     """A time against the device's measured ceilings.
 
@@ -204,6 +226,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         compile_s: seconds spent in `Backend.compile`; None where that was not reached.
         first_call_s: seconds that the first call took.
+        accuracy: how far each floating-point output lies from the oracle; empty where nothing could be compared.
         conditions: the state of the machine while times were taken.
         withheld: why there is no device time although the device has a clock.
         roofline: how near the fastest trusted time comes to what the device can do; None where that is not known.
@@ -219,6 +242,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     device: DeviceRef | None
     verdict: Verdict
     measurements: tuple[Measurement, ...] = ()
+    accuracy: tuple[Accuracy, ...] = ()
     compile_s: float | None = None
     first_call_s: float | None = None
     conditions: Conditions | None = None

@@ -194,7 +194,7 @@ def _problems(rows: Sequence[Row]) -> list[RenderableType]:
     for one in wrong[:_SHOWN_FAILURES]:
         mark, style = _MARKS[one.status]
         lines.append(f"[{style}]{mark} {one.status}[/]  {one.label}  {one.task}  [dim]{one.case}[/]")
-        texts = (text for text in (one.message, one.output) if text)
+        texts = (text for text in (one.message, one.map, one.output) if text)
         lines.extend(Padding(escape(text), (0, 0, 0, 4), expand=False) for text in texts)
     if len(wrong) > _SHOWN_FAILURES:
         lines.append(f"... and {len(wrong) - _SHOWN_FAILURES} more; --json or --out lists all")

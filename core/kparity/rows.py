@@ -30,6 +30,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         unit: identity of the very piece of hardware, so far as it is known: times are only compared within one.
         kind: of the device.
         status, message: of the verdict.
+        map: pictures of where the errors lie, framed; empty where they would be the same all over.
         compiled: the implementation ran and gave an output.
         emulated: it ran, but not at the hardware's speed.
         measurand, cache, clock: of the time that says most: on the device where there is one, else end to end.
@@ -56,6 +57,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     status: Status
     message: str
+    map: str
     compiled: bool
     emulated: bool
     measurand: Measurand | None
@@ -101,6 +103,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             kind=share(one.device.kind if one.device is not None else ""),
             status=one.status,
             message=one.verdict.message,
+            map=_framed_maps(one),
             compiled=bool(one.verdict.checks) or one.status == "passed",
             emulated=one.emulated,
             measurand=time.measurand if time is not None else None,
@@ -137,6 +140,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 def _median(evaluation: Evaluation, measurand: Measurand) -> float | None:
     measurement = evaluation.time(measurand)
     return measurement.median_s if measurement is not None else None
+
+
+def _framed_maps(evaluation: Evaluation) -> str:
+    drawn = [str(check.details.get("map", "")) for check in evaluation.verdict.checks if check.status == "failed"]
+    telling = [one for one in drawn if len(set(one) - {"\n"}) > 1]
+    return "\n".join(f"|{line}|" for one in telling for line in one.splitlines())
 
 
 def device_label(device: DeviceRef | None, info: RunInfo) -> str:

@@ -13,7 +13,7 @@ from typing import ClassVar
 import msgspec
 import numpy as np
 
-from kparity import dtypes
+from kparity import dtypes, faultmap
 from kparity.case import ArrayInfo
 from kparity.inputs import Arrays
 from kparity.problem import Problem
@@ -93,9 +93,16 @@ class NonFiniteCheck(Check):
             wrong = ~(odd | (output == wanted) | (np.isnan(output) & np.isnan(wanted)))
             if wrong.any():
                 where = _first(wrong)
+                place = evidence.problem.locate(info.name, where)
                 return self.failed(
                     f"{np.count_nonzero(wrong)} of {wrong.size} elements of {info.name!r}: "
-                    f"at {evidence.problem.locate(info.name, where)} got {output[where]!s}, wanted {wanted[where]!s}"
+                    f"at {place} got {output[where]!s}, wanted {wanted[where]!s}; {faultmap.describe(wrong)}",
+                    output=info.name,
+                    wrong=int(np.count_nonzero(wrong)),
+                    of=wrong.size,
+                    worst_index=str(place),
+                    pattern=faultmap.describe(wrong),
+                    map=faultmap.picture(wrong),
                 )
         return self.passed()
 
@@ -119,26 +126,43 @@ class BoundCheck(Check):
             if error.size == 0:
                 continue
             if (error > bound).any():
-                with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                    ratio = np.where(error > bound, error / np.maximum(bound, np.finfo(np.float64).tiny), 0.0)
-                where = tuple(int(i) for i in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
-                count = int(np.count_nonzero(error > bound))
-                place = problem.locate(info.name, where)
-                wanted = f"{truth[where]:.9g}" if dtypes.is_float(info.dtype) else str(truth[where])
-                return self.failed(
-                    f"{count:,} of {error.size:,} elements of {info.name!r} are off; worst at {place}: "
-                    f"got {output[where]!s}, wanted {wanted}, allowed +-{bound[where]:.3g}",
-                    output=info.name,
-                    wrong=count,
-                    of=int(error.size),
-                    worst_index=str(place),
-                    got=float(output[where]),
-                    wanted=float(truth[where]),
-                    bound=float(bound[where]),
-                )
+                return self._off(problem, info, output, truth, bound, error)
             with np.errstate(divide="ignore", invalid="ignore"):
                 worst_ratio = max(worst_ratio, float(np.nanmax(np.where(bound > 0, error / bound, 0.0))))
         return self.passed(worst_error_over_bound=round(worst_ratio, 4), draws=problem.honest.draws)
+
+    def _off(
+        self,
+        problem: Problem,
+        info: ArrayInfo,
+        output: np.ndarray,
+        truth: np.ndarray,
+        bound: np.ndarray,
+        error: np.ndarray,
+    ) -> CheckResult:
+        wrong = error > bound
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            ratio = np.where(wrong, error / np.maximum(bound, np.finfo(np.float64).tiny), 0.0)
+        where = tuple(int(i) for i in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
+        count, place, pattern = int(np.count_nonzero(wrong)), problem.locate(info.name, where), faultmap.describe(wrong)
+        wanted, off, details = str(truth[where]), "", {}
+        if dtypes.is_float(info.dtype):
+            details["ulps"] = float(error[where] / dtypes.spacing(truth[where], info.dtype))
+            wanted, off = f"{truth[where]:.9g}", f", {details['ulps']:.3g} ulps off"
+        return self.failed(
+            f"{count:,} of {error.size:,} elements of {info.name!r} are off; worst at {place}: "
+            f"got {output[where]!s}, wanted {wanted}, allowed +-{bound[where]:.3g}{off}; {pattern}",
+            output=info.name,
+            wrong=count,
+            of=int(error.size),
+            worst_index=str(place),
+            got=float(output[where]),
+            wanted=float(truth[where]),
+            bound=float(bound[where]),
+            pattern=pattern,
+            map=faultmap.picture(wrong),
+            **details,
+        )
 
 
 MANDATORY: tuple[Check, ...] = (SignatureCheck(), InputsUnchangedCheck(), NonFiniteCheck(), BoundCheck())
