@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import socket
+import time
 
 import numpy as np
 import pytest
-from toy import BrokenBackend, PickyBackend, Plugin, ToyBackend, implementation, scale, split, toy_plugin
+from toy import (
+    BrokenBackend,
+    DiesWhenPreloaded,
+    MissingBackend,
+    NotToBeForked,
+    PickyBackend,
+    Plugin,
+    RaisesWhenPreloaded,
+    ToyBackend,
+    implementation,
+    scale,
+    split,
+    toy_plugin,
+)
 
 from kparity import Options, Session, TimingPolicy, Unavailable, WorkerError
 from kparity.sandbox import wire
+from kparity.sandbox.arena import Arena, ArenaView, Block
 from kparity.sandbox.host import ProcessRunner
+from kparity.sandbox.nursery import Nursery
+from kparity.sandbox.pool import WorkerPool
 
 PROCESS = Options(seed=3, timing=None, timeout_s=60)
 INLINE = Options(seed=3, timing=None, isolation="inline")
@@ -166,8 +185,8 @@ def test_an_answer_to_another_request_or_from_another_worker_is_refused():
         runner.open(0)
         runner.load(target="toy_kernels:good")
         assert runner.supports(scale.cases()[0]).answer == "yes"
-        wire.send(runner._requests, wire.Envelope(4711, wire.Supports(scale.cases()[0])))
-        with pytest.raises(WorkerError, match="wrong correlation id or nonce"):
+        runner._link.send(wire.Envelope(4711, wire.Supports(scale.cases()[0])), time.monotonic() + 30)
+        with pytest.raises(WorkerError, match=r"wrong correlation id or nonce|spoke before it was asked"):
             runner.supports(scale.cases()[0])
     finally:
         runner.close()
@@ -185,36 +204,106 @@ def test_an_answer_to_another_request_or_from_another_worker_is_refused():
 def test_arrays_of_any_shape_travel_through_shared_memory_unchanged(kind):
     from kparity import dtypes
 
-    judge = wire.Arena.create()
-    worker = wire.Arena(os.fdopen(os.dup(judge.fileno()), "r+b", buffering=0))
+    judge = Arena()
+    worker = ArenaView(judge.fileno())
     rng = np.random.default_rng(1)
     shapes = [(), (0,), (3, 0, 2), (1,), (1000, 3), (2, 3, 5, 7), (1 << 16,)]
     sent = [rng.integers(0, 2, shape).astype(dtypes.dtype(kind)) for shape in shapes]
-    blocks, free = judge.write(sent)
-    received = worker.read(blocks, copy=False)
+    blocks, start, end = judge.write(sent, 2 << 20)
+    received = worker.read(blocks)
     for one, other in zip(sent, received, strict=True):
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
         np.testing.assert_array_equal(one, other)
         assert not other.flags.writeable
-    answer, _ = worker.write([one.T.copy() for one in sent], free)
-    for one, other in zip(judge.read(answer, copy=True), sent, strict=True):
+    answer = worker.write([one.T for one in sent], start, end)
+    for one, other in zip(judge.read(answer, start, end), sent, strict=True):
         np.testing.assert_array_equal(one, other.T)
-    for one, other in zip(worker.read(blocks, copy=True), sent, strict=True):
+    for one, other in zip(worker.read(blocks), sent, strict=True):
         np.testing.assert_array_equal(one, other)
-    del received
+    with pytest.raises(ValueError, match="do not fit"):
+        worker.write(sent, start, start + 4096)
     judge.close()
-    worker.close()
 
 
-def test_blocks_outside_the_arena_are_refused():
-    arena = wire.Arena.create()
-    arena.write([np.zeros(4, np.float32)])
-    for block in (
-        wire.Block(1 << 40, (4,), "float32"),
-        wire.Block(-128, (4,), "float32"),
-        wire.Block(0, (-4,), "float32"),
-        wire.Block(0, (1 << 40,), "float32"),
-    ):
-        with pytest.raises(WorkerError):
-            arena.read([block], copy=True)
+@pytest.mark.parametrize(
+    ("blocks", "problem"),
+    [
+        ([Block(1 << 40, (4,), "float32")], "lies outside"),
+        ([Block(0, (4,), "float32")], "lies outside"),  # the inputs' place
+        ([Block(-128, (4,), "float32")], "breaks the protocol"),
+        ([Block(4096, (-4,), "float32")], "breaks the protocol"),
+        ([Block(4096, (1 << 40,), "float32")], "lies outside"),
+        ([Block(4096, (1 << 60, 1 << 60), "float32")], "breaks the protocol"),
+        ([Block(4096, (1,) * 40, "float32")], "breaks the protocol"),
+        ([Block(4096, (0, 1 << 47, 1 << 47), "float32")], "is no array"),
+        ([Block(4096, (4,), "complex64")], "no dtype of kparity's"),
+        ([Block(4096, (512,), "float32")] * 2, "overlap"),
+        ([Block(4096, (0,), "float32")] * 1000, "1000 blocks"),
+    ],
+)
+def test_blocks_that_are_no_outputs_are_refused(blocks, problem):
+    arena = Arena()
+    _, _, end = arena.write([np.zeros(1024, np.float32)], 1024 * 2)
+    assert arena.read([Block(4096, (512,), "float32")], 4096, end)[0].shape == (512,)
+    with pytest.raises(WorkerError, match=problem):
+        arena.read(blocks, 4096, end)
     arena.close()
+
+
+def test_the_worker_can_neither_shrink_the_arena_nor_seal_it():
+    arena = Arena()
+    _, start, end = arena.write([np.ones(1024, np.float32)], 4096)
+    with pytest.raises(PermissionError):
+        os.ftruncate(arena.fileno(), 100)
+    with pytest.raises(PermissionError):
+        fcntl.fcntl(arena.fileno(), fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
+    ArenaView(arena.fileno()).write([np.ones(8)], start, end)
+    assert arena.write([np.ones(1 << 20)], 4096)[0]
+    arena.close()
+
+
+def test_a_pool_hands_out_opened_workers_and_starts_others_ahead_of_need():
+    with WorkerPool(ToyBackend(), warm=2) as pool:
+        first, second = pool.take(), pool.take()
+        assert first.device.name == "Toy"
+        for runner, _ in (first, second):
+            runner.load(target="toy_kernels:good")
+            runner.close()
+        deadline = time.monotonic() + 30
+        while pool.ready() < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert pool.ready() == 2
+        waiting = pool._ready[0].runner
+    assert not waiting.alive
+    with pytest.raises(WorkerError, match="is closed"):
+        pool.take()
+
+
+def test_a_pool_says_why_it_has_none_and_tries_again():
+    for backend, reason in ((MissingBackend(), "nolib is not installed"), (BrokenBackend(), "SIGABRT")):
+        with WorkerPool(backend) as pool:
+            for _ in range(2):
+                with pytest.raises(Unavailable, match=reason):
+                    pool.take()
+
+
+def test_a_pool_does_not_hand_out_a_worker_that_died_waiting():
+    with WorkerPool(ToyBackend()) as pool:
+        deadline = time.monotonic() + 30
+        while not pool.ready() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        pool._ready[0].runner._child.leash.shutdown(socket.SHUT_WR)
+        taken = pool.take()
+        taken.runner.load(target="toy_kernels:good")
+        taken.runner.close()
+
+
+def test_a_backend_that_dies_or_raises_while_it_preloads_still_has_workers():
+    for backend in (DiesWhenPreloaded(), RaisesWhenPreloaded(), NotToBeForked()):
+        with Nursery() as nursery:
+            runner = ProcessRunner(backend, 30, nursery)
+            assert runner.open(0).name == "Toy"
+            assert runner.assurance.trusted
+            started = {"raises": "fork"}.get(backend.name, "spawn")
+            assert runner.assurance.started == started
+            runner.close()

@@ -316,10 +316,10 @@ def test_a_prepared_run_that_is_closed_unused_ends_its_workers(tmp_path):
     session = Session(extra=[toy_plugin("good")], discover=False)
     run = session.prepare(Selection(tasks=("toy/scale",)), PROCESS, out=tmp_path / "run")
     (lane,) = run._lanes
-    process = lane.runner._process
-    assert process.poll() is None
+    runner = lane.runner
+    assert runner.alive
     run.close()
-    assert process.poll() is not None
+    assert not runner.alive
     assert read_run(tmp_path / "run")[1] == []
 
 
@@ -342,7 +342,7 @@ def test_closing_while_a_lost_worker_is_being_replaced_leaves_none_behind(monkey
     run.close()
     closed.set()
     deadline = time.monotonic() + 3
-    while len(runners) < 2 or runners[1]._process.poll() is None:
+    while len(runners) < 2 or runners[1].alive:
         if time.monotonic() > deadline:
             runners[1].close()
             pytest.fail("the replacement outlives the run")

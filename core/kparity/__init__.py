@@ -48,9 +48,11 @@ from kparity.independence import Independent
 from kparity.lanes import Options
 from kparity.plan import Selection
 from kparity.problem import Problem
-from kparity.records import CheckResult, Evaluation, Measurement, Verdict
+from kparity.records import Assurance, CheckResult, Evaluation, Measurement, Verdict
 from kparity.report import Reporter
 from kparity.running import Run
+from kparity.sandbox.confine import hide_process
+from kparity.sandbox.limits import Limits
 from kparity.session import Outcome, Session, evaluate, run
 from kparity.spec import KernelSpec, Numerics, edge, kernel_spec, perf, tensor, typical
 from kparity.store import RunReader, Runs, open_run, read_run, read_runs
@@ -61,6 +63,7 @@ from kparity.version import __version__
 __all__ = [
     "Activity",
     "ArrayInfo",
+    "Assurance",
     "Backend",
     "CandidateError",
     "Case",
@@ -79,6 +82,7 @@ __all__ = [
     "Independent",
     "KernelSpec",
     "KparityError",
+    "Limits",
     "Measurement",
     "NothingEvaluatedError",
     "Numerics",
@@ -110,6 +114,7 @@ __all__ = [
     "cpu_name",
     "edge",
     "evaluate",
+    "hide_process",
     "hookimpl",
     "integers",
     "kernel_spec",

@@ -99,11 +99,13 @@ class Backend(ABC):
         remedy: what to install where the framework is missing.
         realizes_references: True where `compile` also accepts a `KernelSpec`, so that every task's reference counts as
             an implementation of this backend.
+        fork_safe: False where a process that ran `preload` must not be forked; each worker then imports for itself.
     """
 
     name: ClassVar[str]
     remedy: ClassVar[str] = ""
     realizes_references: ClassVar[bool] = False
+    fork_safe: ClassVar[bool] = True
     info: DeviceInfo
 
     @abstractmethod
@@ -125,6 +127,13 @@ class Backend(ABC):
         Raises:
             TypeError: `array` is not one of this backend's device arrays.
         """
+
+    def preload(self) -> None:
+        """Import what `open` would import, and touch no device: workers are forked from the process that did this.
+
+        It must start no thread. What it raises is ignored; `open` will meet it again and say so.
+        """
+        return
 
     def supports(self, case: Case, function: Function) -> Support:
         """Whether `function` can run `case` on the opened device; by default: when that has all of the case's dtypes.

@@ -24,6 +24,8 @@ from kparity.problem import Problem
 from kparity.records import Ceilings, Evaluation, Isolation, Verdict
 from kparity.roofline import best_ceilings, recall_ceilings, remember_ceilings
 from kparity.sandbox.host import InlineRunner, ProcessRunner, Runner
+from kparity.sandbox.limits import Limits
+from kparity.sandbox.nursery import Nursery
 from kparity.spec import KernelSpec
 from kparity.timing import TimingPolicy
 from kparity.verify import Check
@@ -38,6 +40,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         timing: None takes no times.
         timeout_s: for one request to a worker.
         jobs: line-ups that work at the same time; 0 means one for each processor core.
+        limits: what the worker of a candidate may use.
     """
 
     seed: int | None = None
@@ -45,6 +48,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     timing: TimingPolicy | None = TimingPolicy()
     timeout_s: float = 300.0
     jobs: int = 0
+    limits: Limits = Limits()
 
 
 @dataclass
@@ -53,6 +57,7 @@ class Lane:
 
     Attributes:
         work: (subject, spec, case) in order.
+        nursery: where its workers come from.
         timed: which of the cases are timed.
         clock: how the device's clock did in its self-test; None where it has none.
         ceilings: what the device was measured to reach.
@@ -61,6 +66,7 @@ class Lane:
     backend: Backend
     label: str
     options: Options
+    nursery: Nursery
     device: DeviceInfo | None = None
     unavailable: Unavailable | None = None
     work: list[tuple[Subject, KernelSpec, Case]] = field(default_factory=list)
@@ -83,6 +89,8 @@ class Lane:
             if not self.abandoned:
                 raise
         except WorkerError as error:
+            if self.abandoned:
+                return
             printed = self.runner.output() if self.runner is not None else ""
             self.unavailable = Unavailable(f"{self.backend.name} cannot be opened: {error}", printed)
         if self.unavailable is not None:
@@ -117,7 +125,9 @@ class Lane:
     def _runner(self) -> Runner:
         if self.options.isolation == "inline":
             return InlineRunner(self.backend)
-        return ProcessRunner(self.backend, self.options.timeout_s)
+        trusted = not any(subject.source for subject, _, _ in self.work)
+        limits = None if trusted else self.options.limits
+        return ProcessRunner(self.backend, self.options.timeout_s, self.nursery, limits)
 
 
 class Machine:
@@ -352,6 +362,7 @@ def _evaluate_on(
         exclusive=machine.exclusive,
         thinking=machine.thinking,
     )
+    blank = msgspec.structs.replace(blank, assurance=lane.runner.assurance)
     try:
         return evaluate(setting, subject, lambda: problems.pose(spec, case), blank)
     except WorkerError as error:

@@ -220,10 +220,49 @@ class DeviceRef(msgspec.Struct, frozen=True):
         return cls(info.name, info.kind, info.index, info.uuid)
 
 
+PROTECTIONS = {
+    "user": "another user than the judge's, or the same one without any privilege outside a namespace of its own",
+    "no_privileges": "no capability is left, and no program that it starts gains one",
+    "process_namespace": "it sees and signals its own processes only, and they all end with it",
+    "process_view": "/proc shows those processes only",
+    "file_system": "a mount namespace in which everything but the private folders is read-only",
+    "network": "a network namespace without any network",
+    "ipc": "a namespace of its own for System V and POSIX message queues, semaphores and shared memory",
+    "landlock": "writing only below the private folders, no tracing or signalling of what is outside",
+    "memory": "private memory is bounded",
+    "file_size": "the size of a file is bounded",
+    "folder_size": "the private folders are a bounded file system in memory",
+    "processes": "processes and threads are bounded",
+    "open_files": "open files are bounded",
+    "core_dumps": "no core dumps",
+    "judge_memory": "the judge cannot be traced or read by processes of its own user either",
+    "environment": "home, temporary and cache folders of its own, environment variables from an allow-list",
+}
+"""What can stand between a candidate's worker and the rest of the machine, and what each of them means."""
+
+
+class Assurance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How well the judge was protected from what it judged; the defaults say: not at all.
+
+    Attributes:
+        started: `fork` from a process that had imported the framework, `spawn` from one that had not; empty inline.
+        trusted: a registered implementation, which keeps its user, environment, caches and network.
+        protections: names of `PROTECTIONS` that were in force.
+        missing: the others, each with the reason; empty for what is trusted.
+    """
+
+    started: Literal["", "fork", "spawn"] = ""
+    trusted: bool = True
+    protections: tuple[str, ...] = ()
+    missing: dict[str, str] = {}
+
+
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one (implementation, case, device).
 
     Attributes:
+        isolation: `inline` in the judge's own process, `process` in a worker.
+        assurance: how that worker was started and confined.
         compile_s: seconds spent in `Backend.compile`; None where that was not reached.
         first_call_s: seconds that the first call took.
         accuracy: how far each floating-point output lies from the oracle; empty where nothing could be compared.
@@ -252,6 +291,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     inputs_digest: str = ""
     isolation: Isolation = "process"
+    assurance: Assurance = Assurance()
     started_at: str = ""
     duration_s: float = 0.0
     output: str = ""

@@ -244,6 +244,8 @@ def _flat(options: Options) -> dict[str, OptionValue]:
     }
     if options.timing is not None:
         flat.update({f"timing.{key}": value for key, value in msgspec.structs.asdict(options.timing).items()})
+    for key, value in msgspec.structs.asdict(options.limits).items():
+        flat[f"limits.{key}"] = list(value) if isinstance(value, tuple) else value
     return flat
 
 

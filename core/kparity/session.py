@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from kparity.backend import DeviceInfo, Implementation
 from kparity.catalogue import Catalogue
@@ -18,9 +20,13 @@ from kparity.lanes import Lane, Options, open_all, same_device
 from kparity.plan import Coverage, Selection, is_timed, lineups, runs_by_default, select_cases
 from kparity.plugins import Plugins
 from kparity.problem import Problem
-from kparity.records import Evaluation, Status
+from kparity.records import PROTECTIONS, Assurance, Evaluation, Status
 from kparity.resuming import Past
 from kparity.running import Run, described, resume_run, start_run
+from kparity.sandbox.confine import confined
+from kparity.sandbox.host import ProcessRunner
+from kparity.sandbox.limits import Limits
+from kparity.sandbox.nursery import Nursery
 from kparity.spec import KernelSpec
 
 
@@ -48,7 +54,9 @@ class Outcome:
 
 
 class Session:
-    """A catalogue and what can be done with it.
+    """A catalogue and what can be done with it, and the processes with imported frameworks that workers come from.
+
+    Those are started when first needed and go when the session does, or is closed.
 
     Args:
         extra: plugin objects or modules, registered after the installed ones.
@@ -57,6 +65,18 @@ class Session:
 
     def __init__(self, *, extra: Iterable[object] = (), discover: bool = True) -> None:
         self.catalogue = Catalogue(Plugins.load(discover=discover, extra=extra))
+        self.nursery = Nursery()
+        self._finalizer = weakref.finalize(self, self.nursery.close)
+
+    def close(self) -> None:
+        """End the processes that workers are forked from; the session can be used again and starts others."""
+        self.nursery.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def devices(self, backends: Iterable[str] = ()) -> dict[str, DeviceInfo | Unavailable]:
         """Open every selected backend in a process of its own and report the device, or why there is none.
@@ -65,11 +85,26 @@ class Session:
             UnknownNameError: a glob matches no backend.
         """
         names = self.catalogue.select_backends(backends)
-        lanes = [Lane(self.catalogue.backend(name), name, Options()) for name in names]
+        lanes = [Lane(self.catalogue.backend(name), name, Options(), self.nursery) for name in names]
         open_all(lanes)
         for lane in lanes:
             lane.close()
         return {lane.label: lane.device or lane.unavailable or Unavailable("no reason given") for lane in lanes}
+
+    def protections(self) -> Assurance:
+        """How the worker of a candidate is confined on this machine, found by starting one.
+
+        Raises:
+            WorkerError: no worker can be started.
+        """
+        backend = next(iter(self.catalogue.backends.values()), None)
+        if backend is None:
+            return confined("", dict.fromkeys(PROTECTIONS, "no backend is registered, so there is no worker"))
+        runner = ProcessRunner(backend, 60.0, self.nursery, Limits())
+        try:
+            return runner.meet()
+        finally:
+            runner.close()
 
     def prepare(
         self,
@@ -315,7 +350,7 @@ class Session:
     def _lane(
         self, backend: str, name: str, ones: tuple[Implementation, ...], selection: Selection, options: Options
     ) -> Lane:
-        lane = Lane(self.catalogue.backend(backend), ones[0].label, options)
+        lane = Lane(self.catalogue.backend(backend), ones[0].label, options, self.nursery)
         for one in ones:
             spec = self.catalogue.task(one.task)
             subject = Subject.registered(one)
@@ -326,7 +361,7 @@ class Session:
         return lane
 
     def _lane_of(self, subject: Subject, spec: KernelSpec, selection: Selection, options: Options) -> Lane:
-        lane = Lane(self.catalogue.backend(subject.info.backend), subject.info.label, options)
+        lane = Lane(self.catalogue.backend(subject.info.backend), subject.info.label, options, self.nursery)
         lane.work = [(subject, spec, case) for case in select_cases(spec, selection)]
         return lane
 

@@ -13,6 +13,7 @@ from kparity.catalogue import Catalogue
 from kparity.dtypes import NAMES
 from kparity.errors import Unavailable
 from kparity.host import host_info
+from kparity.records import PROTECTIONS, Assurance
 from kparity.report import escape, table
 from kparity.spec import KernelSpec, TensorSpec
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def doctor_view(catalogue: Catalogue, devices: Mapping[str, DeviceInfo | Unavailable]) -> list[RenderableType]:
-    """Each backend with its device, versions and capabilities, or why there is none and what to install."""
+def doctor_view(
+    catalogue: Catalogue, devices: Mapping[str, DeviceInfo | Unavailable], candidates: Assurance
+) -> list[RenderableType]:
+    """Each backend with its device, or why there is none and what to install; and what confines candidates."""
     from rich.table import Table
 
     host = host_info()
@@ -49,11 +52,20 @@ def doctor_view(catalogue: Catalogue, devices: Mapping[str, DeviceInfo | Unavail
         for kind, text in facts:
             if text:
                 grid.add_row("", f"[dim]{kind}[/]", escape(text))
+    grid.add_row()
+    missing = dict(candidates.missing)
+    state = "[yellow]partly confined[/]" if missing else "[green]confined[/]"
+    grid.add_row("[bold]candidates[/]", state, "what stands between untrusted source text and this machine")
+    grid.add_row("", "[dim]in force[/]", escape(" ".join(candidates.protections) or "nothing"))
+    for protection, reason in missing.items():
+        grid.add_row("", "[yellow]missing[/]", escape(f"{protection} ({PROTECTIONS[protection]}): {reason}"))
     faults = [f"[yellow]fault:[/] {escape(str(fault))}" for fault in catalogue.faults]
     return [grid, *([""] if faults else []), *faults]
 
 
-def doctor_data(catalogue: Catalogue, devices: Mapping[str, DeviceInfo | Unavailable]) -> dict[str, Any]:
+def doctor_data(
+    catalogue: Catalogue, devices: Mapping[str, DeviceInfo | Unavailable], candidates: Assurance
+) -> dict[str, Any]:
     """The same for machines."""
     return {
         "host": host_info(),
@@ -63,6 +75,7 @@ def doctor_data(catalogue: Catalogue, devices: Mapping[str, DeviceInfo | Unavail
             for name, why in devices.items()
             if isinstance(why, Unavailable)
         },
+        "candidates": candidates,
         "plugins": catalogue.plugins,
         "faults": [{"plugin": fault.plugin, "fault": fault.fault} for fault in catalogue.faults],
     }

@@ -64,6 +64,34 @@ class BrokenBackend(ToyBackend):
         os.abort()
 
 
+class DiesWhenPreloaded(ToyBackend):
+    """A backend whose import takes its process down, but only where nothing is opened."""
+
+    name: ClassVar[str] = "dies"
+
+    def preload(self) -> None:
+        os.abort()
+
+
+class RaisesWhenPreloaded(ToyBackend):
+    """A backend that cannot be preloaded."""
+
+    name: ClassVar[str] = "raises"
+
+    def preload(self) -> None:
+        raise ImportError("not now")
+
+
+class NotToBeForked(ToyBackend):
+    """A backend that does not survive a fork; its `preload` must not be called."""
+
+    name: ClassVar[str] = "alone"
+    fork_safe: ClassVar[bool] = False
+
+    def preload(self) -> None:
+        os.abort()
+
+
 class HangingBackend(ToyBackend):
     """A backend whose device never answers; notes the process that waits for it."""
 

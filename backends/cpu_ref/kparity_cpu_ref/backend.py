@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import os
@@ -33,6 +34,15 @@ class CpuRefBackend(Backend):
             notes.append(f"numba is not installed, references only: {self.remedy}")
         self.info = DeviceInfo(backend=self.name, name=cpu_name(), kind="cpu", versions=versions, notes=tuple(notes))
         return self.info
+
+    def preload(self) -> None:
+        """Import scipy, which references use, and Numba, and have it set up its compiler, the most of a first call."""
+        import scipy.special  # noqa: F401
+
+        with contextlib.suppress(ImportError):
+            import numba
+
+            numba.njit(_nothing)(np.zeros(1))
 
     def put(self, array: np.ndarray) -> np.ndarray:
         """A copy."""
@@ -72,6 +82,10 @@ def _run_reference(spec: KernelSpec, case: Case, *arguments: np.ndarray) -> np.n
             for value, info in zip(values, case.outputs, strict=True)
         )
     return outputs if isinstance(result, tuple) else outputs[0]
+
+
+def _nothing(x: np.ndarray) -> float:
+    return float(x[0] + x.size)
 
 
 def _widen(array: np.ndarray, dtype: str) -> np.ndarray:

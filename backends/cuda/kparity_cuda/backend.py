@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -49,6 +50,13 @@ class CudaBackend(OnNvidia):
         self._device = gpu.Gpu(index) if absence is None else shim.Shim(index, absence)
         self.info = self._device.info if isinstance(self._device, shim.Shim) else self.attach(self._device.info)
         return self.info
+
+    def preload(self) -> None:
+        """Import CuPy, which makes no context before it is used, and this package's own halves."""
+        with contextlib.suppress(ImportError):
+            import cupy  # noqa: F401
+
+        from kparity_cuda import gpu, shim  # noqa: F401
 
     def put(self, array: np.ndarray) -> Any:
         return self._device.put(array)

@@ -42,6 +42,8 @@ class JaxBackend(OnNvidia):
             import jax.numpy  # a submodule: a folder called jax on the path is not JAX
         except ImportError as error:
             raise Unavailable("jax is not installed", self.remedy) from error
+        if cache := os.environ.get("JAX_COMPILATION_CACHE_DIR"):  # read at import, which may have been elsewhere
+            jax.config.update("jax_compilation_cache_dir", cache)
         try:
             devices = jax.devices()
         except RuntimeError as error:
@@ -68,6 +70,11 @@ class JaxBackend(OnNvidia):
             self._jax.device_put(0.0, self._device).block_until_ready()  # JAX makes its context when it is first used
             self.info = self.attach(self.info)
         return self.info
+
+    def preload(self) -> None:
+        """Import JAX, which starts no thread before it looks for devices."""
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        import jax.numpy  # noqa: F401
 
     def put(self, array: np.ndarray) -> Any:
         """Copy to the device and wait for the copy: afterwards `array` may change without consequence.

@@ -106,6 +106,10 @@ class TorchBackend(OnNvidia):
     def _dtypes(self) -> tuple[str, ...]:
         return tuple(name for name in dtypes.NAMES if hasattr(self._torch, name))
 
+    def preload(self) -> None:
+        """Import torch, which touches no GPU before it is asked for one."""
+        import torch  # noqa: F401
+
     def put(self, array: np.ndarray) -> torch.Tensor:
         """A contiguous copy on the device; formats that NumPy and torch do not exchange travel as integers."""
         carrier = _CARRIERS.get(array.dtype.name)

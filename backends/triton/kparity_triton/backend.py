@@ -91,6 +91,16 @@ class TritonBackend(OnNvidia):
             notes=("no GPU: kernels run in Triton's interpreter, which checks results and says nothing about speed",),
         )
 
+    def preload(self) -> None:
+        """Import torch and, where it is certain for which device, Triton; asks NVML, which leaves the GPU alone."""
+        import torch
+
+        if torch.version.cuda is None and torch.version.hip is None:
+            os.environ["TRITON_INTERPRET"] = "1"
+        elif os.environ.get("TRITON_INTERPRET", "0") in ("", "0") and torch.cuda._device_count_nvml() < 1:
+            return
+        import triton.language  # noqa: F401
+
     def put(self, array: np.ndarray) -> torch.Tensor:
         """Copy to the device; bfloat16, which torch does not take from NumPy, travels as int16."""
         import torch

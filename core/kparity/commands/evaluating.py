@@ -27,6 +27,7 @@ from kparity.commands.common import (
     stderr,
 )
 from kparity.errors import UsageError
+from kparity.sandbox.confine import hide_process
 
 if TYPE_CHECKING:
     from kparity.lanes import Options
@@ -149,6 +150,7 @@ def verify(
         raise UsageError(f"{str(file)!r} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not source.strip():
         raise UsageError(f"{str(file)!r} is empty; expected source text that defines the task's function")
+    hide_process()
     session = open_session()
     options = make_options(seed, False, timing, 0, timeout)
     prepared = session.prepare_candidate(

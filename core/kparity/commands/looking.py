@@ -9,6 +9,7 @@ import typer
 
 from kparity.commands.common import Backends, Json, Tasks, finish, open_session, print_parts, stderr
 from kparity.errors import Unavailable, UnknownNameError
+from kparity.sandbox.confine import hide_process
 
 
 def doctor(backend: Backends = None, json: Json = False) -> None:
@@ -19,10 +20,13 @@ def doctor(backend: Backends = None, json: Json = False) -> None:
     session = open_session()
     with stderr().status("opening devices"):
         devices = session.devices(backend or ())
+    with stderr().status("looking at what confines a candidate"):
+        hide_process()
+        protections = session.protections()
     if json:
-        typer.echo(json_text(doctor_data(session.catalogue, devices)))
+        typer.echo(json_text(doctor_data(session.catalogue, devices, protections)))
     else:
-        print_parts(doctor_view(session.catalogue, devices))
+        print_parts(doctor_view(session.catalogue, devices, protections))
     if not any(not isinstance(device, Unavailable) for device in devices.values()):
         raise SystemExit(2)
 

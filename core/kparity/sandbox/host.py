@@ -1,36 +1,39 @@
-"""The judge's side of a worker: starts it, asks it, and ends it with its whole process group."""
+"""The judge's side of a worker: asks it, doubts what it answers, and ends it with everything that it started."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
+import math
 import os
 import secrets
 import signal
-import subprocess
-import sys
-import tempfile
+import time
 from typing import Protocol, TypeVar
-
-import msgspec
 
 from kparity.backend import Backend, DeviceInfo, Support
 from kparity.case import Case
 from kparity.errors import Unavailable, Unsupported, WorkerError
 from kparity.inputs import Arrays
-from kparity.records import Isolation
+from kparity.records import Assurance, Isolation
 from kparity.sandbox import wire
+from kparity.sandbox.arena import Arena
+from kparity.sandbox.confine import judged
 from kparity.sandbox.engine import Block, Calibration, Engine, ImplementationFailure, Returned
+from kparity.sandbox.limits import Limits
+from kparity.sandbox.link import Link, shown
+from kparity.sandbox.nursery import Child, Nursery
 from kparity.timing import Timed, TimingPolicy
 
 R = TypeVar("R")
-_SHOWN = 4096
+_ROOM = 64 << 20
+_ENDING_S = 30.0
 
 
 class Runner(Protocol):
     """What `evaluate` needs of an engine, be it in this process or in a worker."""
 
     isolation: Isolation
+    assurance: Assurance
 
     def open(self, index: int) -> DeviceInfo: ...
     def supports(self, case: Case) -> Support: ...
@@ -47,6 +50,7 @@ class InlineRunner(Engine):
     """Runs in this process: quick to develop with, and the record says so."""
 
     isolation: Isolation = "inline"
+    assurance = Assurance()
 
     def output(self) -> str:
         """Nothing is captured inline."""
@@ -61,40 +65,58 @@ class ProcessRunner:
 
     Args:
         backend: only its class is used; the worker makes its own instance.
-        timeout_s: how long one request may take before the worker's process group is killed.
+        timeout_s: how long one request may take before the worker is ended with all that it started.
+        nursery: where the worker comes from; by default one of its own, which goes when the runner is closed.
+        limits: of a candidate, which is confined as far as the platform goes; None trusts what will be loaded.
+
+    Attributes:
+        assurance: how the worker was started and confined; known once it is open.
+        device: what `open` reported.
     """
 
     isolation: Isolation = "process"
 
-    def __init__(self, backend: Backend, timeout_s: float) -> None:
+    def __init__(
+        self, backend: Backend, timeout_s: float, nursery: Nursery | None = None, limits: Limits | None = None
+    ) -> None:
         kind = type(backend)
+        self._backend = backend
         self._target = f"{kind.__module__}:{kind.__qualname__}"
         self._timeout_s = timeout_s
         self._nonce = secrets.token_hex(16)
         self._ids = itertools.count(1)
-        self._arena = wire.Arena.create()
-        self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        self._shown = 0
+        self._own = nursery is None
+        self._nursery = nursery or Nursery()
+        self._limits = limits
+        self.assurance = Assurance()
+        self.device: DeviceInfo | None = None
+        self._arena = Arena()
         self._start()
 
     def open(self, index: int) -> DeviceInfo:
         """Open the device in the worker; see `Engine.open`."""
-        return self._ask(wire.Open(self._target, index), wire.Opened).info
+        self.meet()
+        self.device = self._ask(wire.Open(self._target, index), wire.Opened).info
+        return self.device
 
     def supports(self, case: Case) -> Support:
         """See `Engine.supports`."""
-        return self._ask(wire.Supports(case), wire.Supported).support
+        support = self._ask(wire.Supports(case), wire.Supported).support
+        return Support(support.answer, shown(support.reason, 2000))
 
     def load(self, *, target: str = "", source: str = "", entry_point: str = "") -> None:
         """See `Engine.load`."""
         self._ask(wire.Load(target, source, entry_point), wire.Done)
 
     def execute(self, case: Case, inputs: Arrays) -> Returned:
-        """See `Engine.execute`."""
-        blocks, free = self._arena.write(inputs)
-        reply = self._ask(wire.Execute(case, blocks, free), wire.Executed)
-        outputs = self._arena.read(reply.outputs, copy=True)
-        return Returned(outputs, reply.inputs_digest, reply.compile_s, reply.first_call_s)
+        """See `Engine.execute`. Outputs may be four times as large as declared; that they differ is for the verdict."""
+        room = 4 * sum(array.nbytes for array in case.outputs) + _ROOM
+        blocks, start, end = self._arena.write(inputs, room)
+        reply = self._ask(wire.Execute(case, blocks, start, end), wire.Executed)
+        if reply.compile_s < 0 or reply.first_call_s < 0:
+            raise WorkerError("the worker broke the protocol: a call took less than no time")
+        outputs = self._arena.read(reply.outputs, start, end)
+        return Returned(outputs, reply.inputs_digest[:64], reply.compile_s, reply.first_call_s)
 
     def calibrate(self, *, ceilings: bool) -> Calibration:
         """See `Engine.calibrate`."""
@@ -102,62 +124,75 @@ class ProcessRunner:
 
     def measure(self, policy: TimingPolicy) -> Timed:
         """See `Engine.measure`."""
-        return self._ask(wire.Measure(policy), wire.Measured).timed
+        timed = self._ask(wire.Measure(policy), wire.Measured).timed
+        if any(len(one.samples_s) > policy.maximum for one in timed.measurements):
+            raise WorkerError(f"the worker broke the protocol: more than {policy.maximum} samples")
+        return timed
 
     def sample(self, count: int, cold: bool) -> Block:
         """See `Engine.sample`."""
-        return self._ask(wire.Sample(count, cold), wire.Sampled).block
+        block = self._ask(wire.Sample(count, cold), wire.Sampled).block
+        if any(not 0 < sample < math.inf for sample in (*block.device, *block.end_to_end)):
+            raise WorkerError("the worker broke the protocol: a sample took no time")
+        return block
 
     def output(self) -> str:
         """The last few kilobytes that the worker printed since the last call of this method."""
-        size = os.fstat(self._printed.fileno()).st_size
-        start = max(self._shown, size - _SHOWN)
-        self._shown = size
-        return os.pread(self._printed.fileno(), size - start, start).decode(errors="replace").strip()
+        return self._link.output()
+
+    @property
+    def alive(self) -> bool:
+        """Whether anything is left of the worker."""
+        return not self._child.ended(0)
 
     def close(self) -> None:
-        """End the worker and whatever it started."""
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for descriptor in (self._requests, self._replies):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        """End the worker and whatever it started; returns when nothing is left of it."""
+        self._child.end(_ENDING_S)
         self._arena.close()
-        self._printed.close()
+        if self._own:
+            self._nursery.close()
 
     def _start(self) -> None:
-        their_requests, self._requests = os.pipe()
-        self._replies, their_replies = os.pipe()
-        descriptors = (their_requests, their_replies, self._arena.fileno())
-        command = [sys.executable, "-m", "kparity.sandbox.worker", *map(str, descriptors)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._printed,
-            stderr=self._printed,
-            pass_fds=descriptors,
-            start_new_session=True,
-            env=environment,
-        )
-        os.close(their_requests)
-        os.close(their_replies)
-        wire.send(self._requests, wire.Setup(self._nonce, list(sys.path)))
+        self._child: Child = self._nursery.bear(self._backend, self._arena, self._limits)
+        self._link = Link(self._child)
+
+    def meet(self) -> Assurance:
+        """Wait until the worker has started; where its zygote was lost over it, have another one start it.
+
+        Raises:
+            WorkerError: the worker died or did not begin in time.
+        """
+        words = ""
+        for _ in range(3):
+            deadline = time.monotonic() + self._timeout_s
+            try:
+                self._link.send(wire.Setup(self._nonce), deadline)
+                self.assurance = judged(self._checked(self._link.receive(deadline), 0, wire.Born).assurance)
+                return self.assurance
+            except TimeoutError:
+                raise WorkerError(f"no worker within {self._timeout_s:g} s") from None
+            except (EOFError, BrokenPipeError):
+                if self._child.ended(5) and self._child.status is not None:
+                    raise WorkerError(f"the worker died: {self._cause_of_death()}") from None
+            self._child.end(0)
+            words = self._nursery.stillborn(self._backend)
+            self._start()
+        raise WorkerError(f"zygotes die before a worker begins: {shown(words, 1000)}")
 
     def _ask(self, request: wire.Request, expected: type[R]) -> R:
         number = next(self._ids)
+        deadline = time.monotonic() + self._timeout_s
         try:
-            wire.send(self._requests, wire.Envelope(number, request))
-            answer = msgspec.msgpack.decode(wire.receive(self._replies, self._timeout_s), type=wire.Answer)
+            self._link.send(wire.Envelope(number, request), deadline)
+            answer = self._link.receive(deadline)
         except TimeoutError:
             raise WorkerError(f"no answer within {self._timeout_s:g} s; the worker was ended") from None
         except (EOFError, BrokenPipeError):
             raise WorkerError(f"the worker died: {self._cause_of_death()}") from None
-        except msgspec.DecodeError as error:
-            raise WorkerError(f"the worker broke the protocol: {error}") from error
-        if answer.id != number or not secrets.compare_digest(answer.nonce, self._nonce):
+        return self._checked(answer, number, expected)
+
+    def _checked(self, answer: wire.Answer, number: int, expected: type[R]) -> R:
+        if answer.id != number or not secrets.compare_digest(answer.nonce.encode(), self._nonce.encode()):
             raise WorkerError("the worker broke the protocol: wrong correlation id or nonce")
         if isinstance(answer.body, wire.Failed):
             raise _raised(answer.body)
@@ -166,16 +201,18 @@ class ProcessRunner:
         return answer.body
 
     def _cause_of_death(self) -> str:
-        try:
-            code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
+        if not self._child.ended(5):
             return "it closed its pipe but still runs"
-        if code < 0:
-            return signal.Signals(-code).name
-        return f"exit status {code}"
+        status = self._child.status
+        if status is None:
+            return "its keeper was lost"
+        if os.WIFSIGNALED(status):
+            return signal.Signals(os.WTERMSIG(status)).name
+        return f"exit status {os.waitstatus_to_exitcode(status)}"
 
 
 def _raised(failed: wire.Failed) -> Exception:
+    message, remedy = shown(failed.message, 8192), shown(failed.remedy, 8192)
     if failed.kind == "unavailable":
-        return Unavailable(failed.message, failed.remedy)
-    return Unsupported(failed.message) if failed.kind == "unsupported" else ImplementationFailure(failed.message)
+        return Unavailable(message, remedy)
+    return Unsupported(message) if failed.kind == "unsupported" else ImplementationFailure(message)

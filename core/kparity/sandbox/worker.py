@@ -1,12 +1,12 @@
-"""The worker process: `python -m kparity.sandbox.worker REQUESTS REPLIES ARENA`, three inherited descriptors.
+"""The worker: answers the judge's requests until the pipe closes. It is forked by `kparity.sandbox.zygote`.
 
-It reads requests and answers each one until the pipe closes. What kernels print goes to the process's own standard
-output and error, which the judge captures and shows but never parses.
+What kernels print goes to the process's own standard output and error, which the judge captures and shows but never
+parses.
 """
 
 from __future__ import annotations
 
-import os
+import contextlib
 import sys
 
 import msgspec
@@ -14,14 +14,18 @@ import msgspec
 from kparity import dtypes
 from kparity.backend import resolve
 from kparity.errors import Unavailable, Unsupported
+from kparity.records import Assurance
 from kparity.sandbox import wire
+from kparity.sandbox.arena import ArenaView
 from kparity.sandbox.engine import Engine, ImplementationFailure
+
+_LONGEST = 8192
 
 
 class Worker:
     """Answers the judge's requests with one engine."""
 
-    def __init__(self, arena: wire.Arena) -> None:
+    def __init__(self, arena: ArenaView) -> None:
         self._arena = arena
         self._engine: Engine | None = None
 
@@ -30,11 +34,11 @@ class Worker:
         try:
             return self._carry_out(request)
         except Unavailable as error:
-            return wire.Failed("unavailable", error.reason, error.remedy)
+            return wire.Failed("unavailable", _told(error.reason), _told(error.remedy))
         except Unsupported as error:
-            return wire.Failed("unsupported", str(error))
+            return wire.Failed("unsupported", _told(str(error)))
         except ImplementationFailure as error:
-            return wire.Failed("implementation", str(error))
+            return wire.Failed("implementation", _told(str(error)))
 
     def _carry_out(self, request: wire.Request) -> wire.Reply:
         if isinstance(request, wire.Open):
@@ -48,34 +52,42 @@ class Worker:
         if isinstance(request, wire.Supports):
             return wire.Supported(engine.supports(request.case))
         if isinstance(request, wire.Execute):
-            returned = engine.execute(request.case, self._arena.read(request.inputs, copy=False))
-            foreign = sorted({array.dtype.name for array in returned.outputs} - set(dtypes.NAMES))
-            if foreign:
-                raise ImplementationFailure(f"returned an array of {foreign[0]}, which is no dtype of kparity's")
-            blocks, _ = self._arena.write(returned.outputs, request.free)
-            return wire.Executed(blocks, returned.inputs_digest, returned.compile_s, returned.first_call_s)
+            return self._execute(engine, request)
         if isinstance(request, wire.Calibrate):
             return wire.Calibrated(engine.calibrate(ceilings=request.ceilings))
         if isinstance(request, wire.Sample):
             return wire.Sampled(engine.sample(request.count, request.cold))
         return wire.Measured(engine.measure(request.policy))
 
+    def _execute(self, engine: Engine, request: wire.Execute) -> wire.Executed:
+        returned = engine.execute(request.case, self._arena.read(request.inputs))
+        foreign = sorted({array.dtype.name for array in returned.outputs} - set(dtypes.NAMES))
+        if foreign:
+            raise ImplementationFailure(f"returned an array of {foreign[0]}, which is no dtype of kparity's")
+        try:
+            blocks = self._arena.write(returned.outputs, request.start, request.end)
+        except ValueError as error:
+            raise ImplementationFailure(f"returned far more than is declared: {error}") from error
+        return wire.Executed(blocks, returned.inputs_digest, returned.compile_s, returned.first_call_s)
 
-def main() -> None:
-    """Serve until the judge closes the pipe."""
-    requests, replies, arena = (int(argument) for argument in sys.argv[1:4])
+
+def _told(text: str) -> str:
+    """A message that can travel: not endless, and without characters that UTF-8 lacks."""
+    return text[:_LONGEST].encode(errors="replace").decode()
+
+
+def serve(requests: int, replies: int, arena: int, assurance: Assurance) -> None:
+    """Answer requests until the judge closes the pipe."""
     setup = msgspec.msgpack.decode(wire.receive(requests), type=wire.Setup)
-    sys.path[:] = setup.path
-    for descriptor in (requests, replies, arena):
-        os.set_inheritable(descriptor, False)
-    worker = Worker(wire.Arena(os.fdopen(arena, "r+b", buffering=0)))
+    wire.send(replies, wire.Answer(0, setup.nonce, wire.Born(assurance)))
+    worker = Worker(ArenaView(arena))
     while True:
         try:
             envelope = msgspec.msgpack.decode(wire.receive(requests), type=wire.Envelope)
         except EOFError:
             return
-        wire.send(replies, wire.Answer(envelope.id, setup.nonce, worker.answer(envelope.body)))
-
-
-if __name__ == "__main__":
-    main()
+        body = worker.answer(envelope.body)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        wire.send(replies, wire.Answer(envelope.id, setup.nonce, body))
