@@ -292,7 +292,9 @@ def test_a_pool_does_not_hand_out_a_worker_that_died_waiting():
         deadline = time.monotonic() + 30
         while not pool.ready() and time.monotonic() < deadline:
             time.sleep(0.01)
-        pool._ready[0].runner._child.leash.shutdown(socket.SHUT_WR)
+        child = pool._ready[0].runner._child
+        child.leash.shutdown(socket.SHUT_WR)
+        assert child.ended(30)
         taken = pool.take()
         taken.runner.load(target="toy_kernels:good")
         taken.runner.close()
