@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from kparity.commands import benching, combining, evaluating, looking
+from kparity.commands import agreeing, benching, combining, evaluating, looking
 from kparity.commands.common import escaped, stderr
 from kparity.errors import KparityError
 
@@ -30,6 +30,7 @@ for name, command in (
     ("show", looking.show),
     ("report", looking.report),
     ("matrix", combining.matrix),
+    ("agree", agreeing.agree),
 ):
     app.command(name)(command)
 
