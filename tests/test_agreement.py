@@ -97,7 +97,7 @@ def test_implementations_that_raise_are_left_out_with_the_reason():
         __name__="agreeing",
     )
     (found,) = agree(
-        Session(extra=[plugin]).catalogue,
+        Session(extra=[plugin]),
         agreement.name,
         backends=["cpu_ref"],
         options=Options(seed=3, isolation="inline"),

@@ -12,7 +12,6 @@ import numpy as np
 
 from kparity import dtypes
 from kparity.case import Case
-from kparity.catalogue import Catalogue
 from kparity.errors import KparityError, NothingEvaluatedError, WorkerError
 from kparity.evaluation import Subject
 from kparity.inputs import Arrays
@@ -21,6 +20,7 @@ from kparity.oracle import round_to
 from kparity.plan import Selection, lineups
 from kparity.problem import Problem
 from kparity.sampling import cut_outputs
+from kparity.session import Session
 from kparity.spec import KernelSpec
 
 SAME = 2.0
@@ -97,7 +97,7 @@ def compare_outputs(problem: Problem, outputs: dict[str, Arrays], left_out: dict
 
 
 def agree(
-    catalogue: Catalogue,
+    session: Session,
     task: str,
     *,
     backends: Iterable[str] = (),
@@ -107,7 +107,8 @@ def agree(
     """Run every implementation of a task on the same inputs and compare what they return; one result for each case.
 
     Args:
-        task: name of the task.
+        session: whose catalogue holds the task.
+        task: its name.
         backends: globs over names.
         cases: of the task; by default the first typical one, else the first.
         options: seed, isolation and timeout.
@@ -116,12 +117,13 @@ def agree(
         UnknownNameError: unknown task or backend.
         NothingEvaluatedError: nobody implements the task.
     """
-    spec, options = catalogue.task(task), options or Options()
+    catalogue, options = session.catalogue, options or Options()
+    spec = catalogue.task(task)
     chosen = list(cases) or [next(iter((*spec.cases(roles=["typical"]), *spec.cases())))]
     seed = secrets.randbits(48) if options.seed is None else options.seed
     lanes = []
     for group in lineups(catalogue, Selection(tasks=(task,), backends=tuple(backends))):
-        lane = Lane(catalogue.backend(group.backend), group.implementations[0].label, options)
+        lane = Lane(catalogue.backend(group.backend), group.implementations[0].label, options, session.nursery)
         lane.work = [(Subject.registered(one), spec, case) for one in group.implementations for case in chosen]
         lanes.append(lane)
     try:

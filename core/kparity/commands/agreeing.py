@@ -39,12 +39,12 @@ def agree(
     from kparity.agreement import select
     from kparity.report import json_text
 
-    catalogue = open_session().catalogue
-    chosen = select(catalogue.task(task), case or (), dtype or ())
+    session = open_session()
+    chosen = select(session.catalogue.task(task), case or (), dtype or ())
     with stderr().status("running every implementation"):
         found = list(
             compare_all(
-                catalogue,
+                session,
                 task,
                 backends=backend or (),
                 cases=chosen,
