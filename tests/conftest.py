@@ -18,6 +18,8 @@ from hypothesis import settings
 settings.register_profile("kparity", deadline=None, max_examples=50, derandomize=True, database=None)
 settings.load_profile("kparity")
 
+pytest_plugins = ["pytester"]
+
 PLUGINS = Path(__file__).parent / "plugins"
 ROOT = PLUGINS.parent.parent
 sys.path.insert(0, str(PLUGINS))
@@ -154,7 +156,7 @@ def host_clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     from pretend import HostClock
 
     clock = HostClock()
-    for module in ("kparity.timing", "kparity.clock", "kparity.compare", "kparity.testing"):
+    for module in ("kparity.timing", "kparity.clock", "kparity.compare", "kparity.testing.pretend"):
         monkeypatch.setattr(f"{module}.time", clock)
     return clock
 

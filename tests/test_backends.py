@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
 
 import pytest
-from transfer_contract import CONTRACT
 
-from kparity import DeviceInfo, Session, dtypes
+from kparity import DeviceInfo, Session, Unavailable, dtypes
+from kparity.conformance.certify import Examination
+from kparity.conformance.suite import PROMISES
 
 FRAMEWORKS = {"cuda": ["cupy"], "jax": ["jax"], "torch": ["torch"], "triton": ["torch", "triton"]}
 BACKENDS = ("cpu_ref", "cuda", "jax", "torch", "triton", "toy")
@@ -21,21 +21,22 @@ def lacks_framework(backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_arrays_go_to_the_device_and_back_unchanged(backend, python, install):
+def test_arrays_go_to_the_device_and_back_unchanged(backend, install):
     install("toy-accelerator", toy="toy_plugin")
-    done = python(str(CONTRACT), backend)
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout.splitlines()[-1])
-    if "unavailable" in answer and lacks_framework(backend):
-        assert answer["remedy"]
-        pytest.skip(answer["unavailable"])
-    assert "unavailable" not in answer, answer
-    assert answer["broken"] == []
-    info = answer["info"]
-    assert info["backend"] == backend
-    assert info["name"]
-    assert info["versions"]
-    assert {"float32", "float16", "bfloat16", "int32"} <= set(info["dtypes"]) <= set(dtypes.NAMES)
+    examination = Examination(type(Session().catalogue.backend(backend)))
+    try:
+        found = [examination.finding(name) for name in PROMISES if name.startswith(("open.", "transfer."))]
+    except Unavailable as error:
+        if lacks_framework(backend) and error.remedy:
+            pytest.skip(error.reason)
+        raise
+    finally:
+        examination.close()
+    assert len(found) >= 7
+    assert {one.promise: one.detail for one in found if one.outcome != "holds"} == {}
+    info = examination.device
+    assert info.versions
+    assert {"float32", "float16", "bfloat16", "int32"} <= set(info.dtypes) <= set(dtypes.NAMES)
 
 
 def test_devices_opens_every_backend_in_a_process_of_its_own():

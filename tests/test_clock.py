@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pretend import ScriptedClock
 
-import kparity.testing as pretend_module
+import kparity.testing.pretend as pretend_module
 from kparity import Activity, DeviceClock, Unavailable, UsageError
 from kparity.backend import resolve
 from kparity.clock import LARGEST_RESOLUTION_S, ClockReport, _slope, busy_seconds, self_test, span_seconds, step_seconds

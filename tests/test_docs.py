@@ -234,6 +234,11 @@ def test_the_table_of_tasks_is_the_catalogues():
     assert script.inserted(page_of("tasks")) == page_of("tasks"), "run 'python docs/make_task_table.py'"
 
 
+def test_the_table_of_promises_is_the_suites():
+    script = load(DOCS / "make_promises.py")
+    assert script.inserted(page_of("conformance")) == page_of("conformance"), "run 'python docs/make_promises.py'"
+
+
 def test_the_picture_is_drawn_from_a_run(tmp_path):
     script = load(DOCS / "images" / "make_matrix.py")
     write_run(tmp_path / "run")

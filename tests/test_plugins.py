@@ -383,3 +383,38 @@ def test_a_task_of_a_stranger_is_judged_like_any_other():
 def test_a_fault_is_an_error_that_names_the_plugin():
     error = PluginError("strange", "does not fit")
     assert (str(error), error.plugin, error.fault) == ("plugin 'strange': does not fit", "strange", "does not fit")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ("1.0", ""),
+        ("", ""),
+        ("2.0", "was written for backend API 2.0, kparity 0.1.0 has 1.0; update kparity: pip install -U kparity"),
+        ("1.7", "was written for backend API 1.7, kparity 0.1.0 has 1.0; update kparity: pip install -U kparity"),
+        (
+            "0.9",
+            "was written for backend API 0.9, kparity 0.1.0 has 1.0; update the plugin, or install an older kparity",
+        ),
+        ("one", "requires_api is 'one'; expected two numbers as text, like '1.0'"),
+        (1.0, "requires_api is 1.0; expected two numbers as text, like '1.0'"),
+    ],
+)
+def test_a_plugin_for_another_api_is_left_out_and_says_why(wanted, told, install):
+    text = f"from toy_plugin import *\nrequires_api = {wanted!r}\n"
+    install("old-accelerator", version="0.3", sources={"old_plugin": text}, old="old_plugin")
+    catalogue = Session().catalogue
+    faults = [str(fault) for fault in catalogue.faults]
+    assert faults == ([f"plugin 'old-accelerator 0.3': {told}"] if told else [])
+    assert ("toy" in catalogue.backends) == (not told)
+
+
+def test_a_backend_for_another_api_is_left_out_and_says_why():
+    class Newer(ToyBackend):
+        name = "newer"
+        requires_api = "9.1"
+
+    catalogue = Session(extra=[Plugin("p", backends=[Newer(), ToyBackend()])], discover=False).catalogue
+    assert list(catalogue.backends) == ["toy"]
+    (fault,) = catalogue.faults
+    assert str(fault).startswith("plugin 'p': backend 'newer' was written for backend API 9.1, kparity ")

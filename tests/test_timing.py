@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pretend import TICK_NS, ScriptedClock, plugin
 from toy import Plugin, ToyBackend, implementation, scale
 
-import kparity.testing as pretend_module
+import kparity.testing.pretend as pretend_module
 from kparity import (
     Activity,
     DeviceInfo,

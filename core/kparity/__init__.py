@@ -58,9 +58,10 @@ from kparity.spec import KernelSpec, Numerics, edge, kernel_spec, perf, tensor, 
 from kparity.store import RunReader, Runs, open_run, read_run, read_runs
 from kparity.timing import TimingPolicy
 from kparity.verify import Check, Evidence
-from kparity.version import __version__
+from kparity.version import API_VERSION, __version__
 
 __all__ = [
+    "API_VERSION",
     "Activity",
     "ArrayInfo",
     "Assurance",

@@ -10,7 +10,7 @@ import functools
 import importlib
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
@@ -100,12 +100,18 @@ class Backend(ABC):
         realizes_references: True where `compile` also accepts a `KernelSpec`, so that every task's reference counts as
             an implementation of this backend.
         fork_safe: False where a process that ran `preload` must not be forked; each worker then imports for itself.
+        requires_api: the backend API that it was written for, e.g. `"1.0"`; see `kparity.API_VERSION`. Empty asks for
+            nothing.
+        specimens: source texts for the conformance suite, by name, where plain Python with operators on device arrays
+            does not do; see `kparity.conformance.specimens`.
     """
 
     name: ClassVar[str]
     remedy: ClassVar[str] = ""
     realizes_references: ClassVar[bool] = False
     fork_safe: ClassVar[bool] = True
+    requires_api: ClassVar[str] = ""
+    specimens: ClassVar[Mapping[str, str]] = {}
     info: DeviceInfo
 
     @abstractmethod

@@ -19,6 +19,7 @@ from kparity.report import Reporter
 from kparity.sampling import check_independence
 from kparity.spec import KernelSpec
 from kparity.verify import Check
+from kparity.version import api_fault
 
 T = TypeVar("T")
 REFERENCE = "numpy"
@@ -40,6 +41,10 @@ class Catalogue:
                 self._fault(owner, str(error))
                 del self.tasks[name]
         self.backends = self._collect("register_backends", Backend, "backend", lambda backend: backend.name)
+        for name, backend in list(self.backends.items()):
+            if fault := api_fault(backend.requires_api):
+                self._fault(self._owners["backend"][name], f"backend {name!r} {fault}")
+                del self.backends[name]
         declared = self._collect("register_implementations", Implementation, "implementation", _identity)
         self.checks = self._collect("register_checks", Check, "check", lambda check: check.name)
         self.reporters = self._collect("register_reporters", Reporter, "reporter", lambda reporter: reporter.name)

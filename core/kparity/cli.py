@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from kparity.commands import agreeing, benching, combining, evaluating, looking
+from kparity.commands import agreeing, authoring, benching, combining, evaluating, looking
 from kparity.commands.common import escaped, stderr
 from kparity.errors import KparityError
 
@@ -31,6 +31,7 @@ for name, command in (
     ("report", looking.report),
     ("matrix", combining.matrix),
     ("agree", agreeing.agree),
+    ("conformance", authoring.conformance),
 ):
     app.command(name)(command)
 

@@ -16,6 +16,7 @@ import pluggy
 
 from kparity import hookspecs
 from kparity.errors import KparityError, PluginError
+from kparity.version import api_fault
 
 T = TypeVar("T")
 
@@ -56,7 +57,13 @@ class Plugins:
         return plugins
 
     def register(self, plugin: object, owner: str) -> None:
-        """Register one plugin under its owner's name; a fault is recorded, not raised."""
+        """Register one plugin under its owner's name; a fault is recorded, not raised.
+
+        One whose `requires_api` asks for another backend API is left out.
+        """
+        if fault := api_fault(getattr(plugin, "requires_api", "")):
+            self.faults.append(PluginError(self._versioned(owner), fault))
+            return
         name, number = owner, 1
         while self._manager.has_plugin(name):
             number += 1
@@ -72,6 +79,9 @@ class Plugins:
                 near = difflib.get_close_matches(caller.name, _hook_names(), n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"hooks: {', '.join(_hook_names())}"
                 self.faults.append(PluginError(owner, f"implements unknown hook {caller.name!r}; {hint}"))
+
+    def _versioned(self, owner: str) -> str:
+        return f"{owner} {self.versions[owner]}" if owner in self.versions else owner
 
     def contributions(self, hook: str, expected: Callable[..., T]) -> Iterator[tuple[str, T]]:
         """Ask every plugin for what it registers through `hook`; yields (owner, object).

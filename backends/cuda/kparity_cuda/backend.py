@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from kparity import Case, DeviceInfo, Probes, Support, Unsupported, dtypes, load_python
 from kparity_cuda.kernel import CudaKernel, Launcher, Rehearsal, Shaped
+from kparity_cuda.specimens import SPECIMENS
 from kparity_nvidia import OnNvidia
 
 SHIM_ELEMENTS = 6_000_000
@@ -35,6 +36,7 @@ class CudaBackend(OnNvidia):
 
     name: ClassVar[str] = "cuda"
     remedy: ClassVar[str] = "pip install 'kparity[cuda]'"
+    specimens: ClassVar[Mapping[str, str]] = SPECIMENS
 
     _device: Device
 

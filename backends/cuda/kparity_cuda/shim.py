@@ -74,6 +74,7 @@ class Shim:
             kind="interpreter",
             dtypes=tuple(C_TYPES),
             versions=versions,
+            capabilities=("poisoned allocation",),
             notes=tuple(notes),
         )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
@@ -42,6 +42,14 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_SIDEWAYS = """
+from kparity.testing import lasting
+
+@lasting(1e-4, side_s=2e-2)
+def doubled(x):
+    return x + x
+"""
+
 Fault = Literal[
     "none",
     "no_clock",
@@ -58,6 +66,7 @@ Fault = Literal[
 ]
 
 _UNIT_S = 1e-4
+_FLUSH_S = 2e-5
 _MAIN, _SIDE = 0, 1
 _COARSE_NS = 500
 _TOO_LONG_NS = 1_000_000_000
@@ -175,6 +184,7 @@ class FaultyBackend(Backend):
     kernel_s: ClassVar[float] = _UNIT_S
     bytes_per_s: ClassVar[float] = 0.0
     flops_per_s: ClassVar[float] = 0.0
+    specimens: ClassVar[Mapping[str, str]] = {"sideways": _SIDEWAYS}
 
     def open(self, index: int = 0) -> DeviceInfo:
         """Report the pretend device.
@@ -194,13 +204,14 @@ class FaultyBackend(Backend):
         return array.copy()
 
     def get(self, array: DeviceArray) -> np.ndarray:
-        """A copy.
+        """A copy, once the main queue is empty.
 
         Raises:
             TypeError: no NumPy array.
         """
         if type(array) is not np.ndarray:
             raise TypeError(f"expected a numpy.ndarray, got {type(array).__name__}")
+        self._device.wait(_MAIN)
         return array.copy()
 
     def compile(self, function: Function, arguments: Sequence[DeviceArray], case: Case) -> Executable:
@@ -233,7 +244,9 @@ class FaultyBackend(Backend):
         return None if self.fault == "no_clock" else self._clock
 
     def flush_cache(self) -> bool:
-        """There is no cache, so it is always cold."""
+        """There is no cache, so it is always cold; the time to empty one passes all the same."""
+        self._device.submit("flush", _FLUSH_S)
+        self._device.wait(_MAIN)
         return True
 
     def probes(self) -> Probes | None:

@@ -1,0 +1,166 @@
+"""Promises that need the judge: registered kernels pass, honest candidates pass, and cheats do not."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+
+from kparity.backend import Implementation
+from kparity.case import Case
+from kparity.conformance.specimens import CHEATS, DOUBLED
+from kparity.conformance.workbench import NotChecked, Promise, Workbench
+from kparity.errors import CandidateError, Unsupported
+from kparity.problem import Problem
+from kparity.records import Verdict
+from kparity.sandbox.engine import ImplementationFailure
+from kparity.spec import KernelSpec
+from kparity.verify import Evidence, judge
+
+_SMALL = 200_000
+"""Elements of a case that even an interpreter runs at once."""
+_SEEDS = (1, 2)
+_MUST_RUN = ("zeros", "constant", "echo", "slightly_off", "not_a_number", "stale_output")
+"""Cheats that return what looks like a result: that one of them raises says nothing of the judge."""
+
+
+class Kernel:
+    """A registered implementation and its task, as an example of what the backend runs."""
+
+    def __init__(self, spec: KernelSpec, one: Implementation) -> None:
+        self.spec = spec
+        self.target = one.target
+        self.label = f"{one.label} {one.task}"
+
+    def small_cases(self, dtype: str | None = None) -> list[Case]:
+        """Its cases of moderate size, the smallest first; with `dtype`, those that have an array of it."""
+        cases = [case for case in self.spec.cases() if 0 < case.elements <= _SMALL]
+        if dtype is not None:
+            cases = [case for case in cases if dtype in {info.dtype for info in (*case.inputs, *case.outputs)}]
+        return sorted(cases, key=lambda case: case.elements)
+
+    def judge(self, bench: Workbench, case: Case) -> Verdict:
+        """The verdict on one case.
+
+        Raises:
+            Unsupported: the device does not run it.
+        """
+        bench.engine.load(target=self.target)
+        support = bench.engine.supports(case)
+        if support.answer == "no":
+            raise Unsupported(support.reason)
+        return verdict(bench, Problem.pose(self.spec, case, _SEEDS[0]))
+
+    def passes(self, bench: Workbench, case: Case) -> bool:
+        """Whether that verdict is `passed`.
+
+        Raises:
+            Unsupported, ImplementationFailure: as they come.
+        """
+        return self.judge(bench, case).status == "passed"
+
+
+def verdict(bench: Workbench, problem: Problem) -> Verdict:
+    """What was loaded last, run and judged.
+
+    Raises:
+        Unsupported, ImplementationFailure: as `Engine.execute`.
+    """
+    returned = bench.engine.execute(problem.case, problem.inputs)
+    return judge(Evidence(problem, returned.outputs, returned.inputs_digest))
+
+
+def registered(bench: Workbench) -> list[str]:
+    """A few registered kernels, on their smallest case in each dtype."""
+    if not bench.kernels:
+        raise NotChecked("no implementation is registered for this backend")
+    broken, passed, refused = [], 0, ""
+    for kernel in bench.kernels:
+        seen: set[tuple[str, ...]] = set()
+        for case in kernel.small_cases():
+            kind = tuple(case.dtypes.values())
+            if kind in seen:
+                continue
+            seen.add(kind)
+            try:
+                result = kernel.judge(bench, case)
+            except Unsupported as error:
+                refused = f"{kernel.label} {case.key}: {error}"
+                continue
+            except ImplementationFailure as error:
+                broken.append(f"{kernel.label} {case.key}: {error}")
+                continue
+            passed += result.status == "passed"
+            if result.status != "passed":
+                broken.append(f"{kernel.label} {case.key}: {result.status}: {result.message}")
+    if not passed and not broken:
+        raise NotChecked(f"the device runs none of them, e.g. {refused}")
+    return broken
+
+
+def honest(bench: Workbench) -> list[str]:
+    """The candidate x + x passes, in each floating-point dtype of common size."""
+    broken, passed = [], 0
+    for dtype in ("float32", "float16", "bfloat16", "float64"):
+        if dtype not in bench.info.dtypes:
+            continue
+        for result in _verdicts(bench, "doubled", dtype):
+            passed += result.status == "passed"
+            if result.status != "passed":
+                broken.append(f"{dtype}: {result.status}: {result.message}")
+    if not passed and not broken:
+        raise NotChecked("the device claims none of the dtypes that candidates are tried in")
+    return broken
+
+
+def caught(bench: Workbench, cheat: str) -> list[str]:
+    """A candidate that cheats does not pass."""
+    dtype = bench.float_dtype
+    if any(result.status != "passed" for result in _verdicts(bench, "doubled", dtype)):
+        raise NotChecked("the honest candidate does not pass, so this one says nothing")
+    results = list(_verdicts(bench, cheat, dtype))
+    if all(result.status == "passed" for result in results):
+        return ["it passed"]
+    if cheat in _MUST_RUN and not any(result.status == "failed" for result in results):
+        message = next(result.message for result in results if result.status != "passed")
+        raise NotChecked(f"the candidate does not run, so nobody had to judge it: {message}")
+    return []
+
+
+def _verdicts(bench: Workbench, name: str, dtype: str) -> Iterator[Verdict]:
+    """The verdicts on one candidate, loaded once and called on two draws of inputs.
+
+    Raises:
+        NotChecked: the backend does not run it.
+    """
+    source = bench.source(name)
+    foreign = name not in bench.backend.specimens
+    try:
+        bench.engine.load(source=source, entry_point="doubled")
+    except (ImplementationFailure, Unsupported) as error:
+        if foreign or isinstance(error.__cause__, CandidateError):
+            raise NotChecked(f"the backend does not load specimen {name!r}: {error}") from error
+        raise
+    case = bench.case(1000, dtype)
+    for seed in _SEEDS:
+        try:
+            yield verdict(bench, Problem.pose(DOUBLED, case, seed))
+        except Unsupported as error:
+            raise NotChecked(f"the device does not run specimen {name!r}: {error}") from error
+        except ImplementationFailure as error:
+            if name == "doubled" and foreign and isinstance(error.__cause__, TypeError | NotImplementedError):
+                raise NotChecked(f"device arrays have no operators ({error}); give a specimen 'doubled'") from error
+            yield Verdict.of_error(str(error))
+
+
+PROMISES: Sequence[Promise] = (
+    Promise("tasks.registered", "registered kernels pass", registered),
+    Promise("candidates.honest", "an honest candidate passes", honest),
+    *(
+        Promise(
+            f"candidates.{cheat}",
+            f"a candidate that returns {what} does not pass",
+            functools.partial(caught, cheat=cheat),
+        )
+        for cheat, what in CHEATS.items()
+    ),
+)

@@ -1,0 +1,122 @@
+"""Every fault that a backend can have between NumPy and a device, by name.
+
+Each is the pretend accelerator of `kparity.testing.pretend` but for what its docstring says, those with a broken clock
+included. The conformance suite finds every one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kparity.testing.broken_calls import (
+    BlindToCheating,
+    BrokenProbes,
+    ClaimedDtypeFails,
+    ClaimedDtypeIsWrong,
+    DriftingCompiler,
+    DyingOfErrors,
+    EndlessTelemetry,
+    ForgettingToCompute,
+    Hanging,
+    HoldingStaleMemory,
+    Leaking,
+    LeakingSyntaxErrors,
+    LoadingAnything,
+    OverlookingOverruns,
+    PretendingToFlush,
+    ScribblingOnInputs,
+    SharingState,
+    SupportingEverything,
+    SwallowingErrors,
+    SynchronizeReturnsEarly,
+    WaitReturnsEarly,
+)
+from kparity.testing.broken_transfers import (
+    AliasingGet,
+    AliasingPut,
+    CrashingOnEmpty,
+    FlatteningScalars,
+    FlushingSubnormals,
+    GarblingStrides,
+    LosingEmptyShapes,
+    LosingSigns,
+    Misreporting,
+    Narrowing,
+    OpeningAnything,
+    ReadOnlyGet,
+    RefusingReadOnly,
+    RefusingWithAnotherError,
+    RefusingWithoutReason,
+    RoundingBfloat16,
+    TakingStrangers,
+    WrongDtypeFromGet,
+)
+from kparity.testing.pretend import (
+    BackwardsClock,
+    BlindToSideStream,
+    CoarseClock,
+    DeadlyClock,
+    DoubleClock,
+    FaultyBackend,
+    LongDeviceTime,
+    RaisingClock,
+    RaisingClockLater,
+    SidewaysSynchronize,
+    TwoPercentClock,
+)
+
+FAULTS: Mapping[str, type[FaultyBackend]] = {
+    kind.name: kind
+    for kind in (
+        AliasingPut,
+        AliasingGet,
+        ReadOnlyGet,
+        Narrowing,
+        RoundingBfloat16,
+        LosingSigns,
+        FlushingSubnormals,
+        LosingEmptyShapes,
+        FlatteningScalars,
+        CrashingOnEmpty,
+        GarblingStrides,
+        RefusingReadOnly,
+        WrongDtypeFromGet,
+        TakingStrangers,
+        OpeningAnything,
+        RefusingWithoutReason,
+        RefusingWithAnotherError,
+        Misreporting,
+        WaitReturnsEarly,
+        SynchronizeReturnsEarly,
+        Hanging,
+        SwallowingErrors,
+        DyingOfErrors,
+        LeakingSyntaxErrors,
+        LoadingAnything,
+        ClaimedDtypeFails,
+        ClaimedDtypeIsWrong,
+        SupportingEverything,
+        PretendingToFlush,
+        EndlessTelemetry,
+        BrokenProbes,
+        ForgettingToCompute,
+        DriftingCompiler,
+        ScribblingOnInputs,
+        SharingState,
+        Leaking,
+        BlindToCheating,
+        HoldingStaleMemory,
+        OverlookingOverruns,
+        TwoPercentClock,
+        DoubleClock,
+        BackwardsClock,
+        CoarseClock,
+        LongDeviceTime,
+        BlindToSideStream,
+        SidewaysSynchronize,
+        RaisingClock,
+        RaisingClockLater,
+        DeadlyClock,
+    )
+}
+"""One backend for each fault, by the backend's name."""
