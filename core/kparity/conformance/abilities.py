@@ -20,7 +20,7 @@ from kparity.clock import DeviceClock, Telemetry, busy_seconds, self_test
 from kparity.conformance.workbench import NotChecked, Promise, Workbench, outputs_of, small_integers
 from kparity.errors import Unsupported
 
-_CLOCK_TRIALS = 3
+_CLOCK_TRIALS = 4
 _FLUSH_S = 5e-6
 """No cache worth the name is evicted in less."""
 _CALLS = 1000
@@ -63,7 +63,7 @@ def unclaimed_refused(bench: Workbench) -> list[str]:
 
 
 def clock_is_true(bench: Workbench) -> list[str]:
-    """The clock passes its self-test; one trial of three may be disturbed."""
+    """The clock passes its self-test; a busy host may disturb a few trials."""
     clock = _clock(bench)
     for _ in range(_CLOCK_TRIALS):
         report = self_test(clock)
