@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from kparity.commands import agreeing, authoring, benching, combining, evaluating, looking
+from kparity.commands import agreeing, authoring, benching, combining, evaluating, historic, looking
 from kparity.commands.common import escaped, stderr
 from kparity.errors import KparityError
 
@@ -32,8 +32,11 @@ for name, command in (
     ("matrix", combining.matrix),
     ("agree", agreeing.agree),
     ("conformance", authoring.conformance),
+    ("regress", combining.regress),
+    ("schema", looking.schema),
 ):
     app.command(name)(command)
+app.add_typer(historic.history)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -120,6 +120,51 @@ def fewest_pairs(confidence: float = CONFIDENCE) -> int:
     return math.ceil(math.log2(2 / round(1 - confidence, 9)))
 
 
+def compare_series(
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    drift: float,
+    resolution_s: float = 0.0,
+    confidence: float = CONFIDENCE,
+    margin: float = EQUIVALENCE,
+) -> Comparison:
+    """Compare two series that were taken apart: the Hodges-Lehmann shift of the logarithms with its rank-sum interval.
+
+    The estimate is the median of all differences between a logarithm of `a` and one of `b`; the limits are differences
+    at the ranks that the Mann-Whitney distribution gives (Hollander, Wolfe and Chicken, Nonparametric Statistical
+    Methods, 4.2-4.3). They hold for the two series as they were taken. What changed on the machine in between is no
+    sampling error, so they are widened by `drift`, and by the clock's resolution relative to the shorter median; the
+    two are equivalent where the limits lie within that allowance before they are widened. Where there are too few
+    samples for the confidence, the limits are the extremes of all differences; `series_confidence` says how much
+    confidence they have.
+
+    Args:
+        a, b: seconds, each in the order taken.
+        drift: relative difference between two series of the same thing that is put down to the machine.
+        resolution_s, confidence, margin: as in `compare_pairs`.
+
+    Raises:
+        UsageError: an empty series, or times that are not positive.
+    """
+    if not a or not b or min(*a, *b) <= 0:
+        raise UsageError("two series of positive times are needed")
+    first, second = np.log(_thinned(a)), np.log(_thinned(b))
+    shifts = np.sort((first[:, None] - second[None, :]).ravel())
+    rank = max(_rank_sum_rank(len(first), len(second), round(1 - confidence, 9)), 0)
+    middle = math.exp(float(np.median(shifts)))
+    widen = math.log1p(drift) + math.log1p(resolution_s / min(float(np.median(a)), float(np.median(b))))
+    low, high = float(shifts[rank]), float(shifts[len(shifts) - 1 - rank])
+    ratio = Interval(middle, math.exp(low - widen), math.exp(high + widen))
+    same = max(-low, high) <= max(widen, math.log1p(margin))
+    return Comparison(ratio, "equivalent" if same else _outcome(ratio, 0.0), 0)
+
+
+def series_confidence(n: int, m: int) -> float:
+    """Confidence of the extremes of all differences between two series: the most that `compare_series` can give."""
+    return 1 - 2 / math.comb(n + m, n)
+
+
 def compare_independent(a: Interval, b: Interval, margin: float = EQUIVALENCE) -> Comparison:
     """Compare two intervals that were taken apart, e.g. on two devices: the ratio's limits come from the extremes.
 
@@ -163,6 +208,33 @@ def _walsh_rank(count: int, alpha: float) -> int:
         ways[one:] = ways[one:] + ways[: len(ways) - one]
     below = np.cumsum(ways / 2.0**count)
     return max(int(np.searchsorted(below, alpha / 2, side="right")) - 1, 0)
+
+
+def _thinned(samples: Sequence[float], most: int = 200) -> np.ndarray:
+    """At most so many samples, spread over the series."""
+    values = np.asarray(samples, dtype=np.float64)
+    return values if len(values) <= most else values[np.linspace(0, len(values) - 1, most).astype(int)]
+
+
+@functools.lru_cache(maxsize=4096)
+def _rank_sum_rank(n: int, m: int, alpha: float) -> int:
+    """Index of the lower confidence limit among the sorted differences: exact for small series, then normal.
+
+    -1 where not even the whole range has that confidence.
+    """
+    if n * m > 400:
+        from scipy.stats import norm
+
+        deviation = math.sqrt(n * m * (n + m + 1) / 12)
+        return max(int(n * m / 2 - norm.ppf(1 - alpha / 2) * deviation - 0.5) - 1, -1)
+    ways = np.zeros(n * m + 1)  # ways[u]: rankings whose Mann-Whitney statistic is u, a Gaussian binomial coefficient
+    ways[0] = 1
+    for one in range(1, n + 1):
+        ways[m + one :] -= ways[: max(len(ways) - m - one, 0)].copy()
+        for start in range(min(one, len(ways))):
+            ways[start::one] = np.cumsum(ways[start::one])
+    below = np.cumsum(ways) / math.comb(n + m, n)
+    return int(np.searchsorted(below, alpha / 2, side="right")) - 1
 
 
 class Calmness(NamedTuple):

@@ -1,4 +1,4 @@
-"""`kparity matrix`: what several runs say together."""
+"""`kparity matrix` and `kparity regress`: what several runs say together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from kparity.commands.common import Json, print_parts
+from kparity.commands.common import Json, print_parts, write_text
+from kparity.errors import UsageError
 
 RunFolders = Annotated[
     list[Path],
@@ -43,3 +44,42 @@ def matrix(
         typer.echo(json_text(matrix_data(found)))
     else:
         print_parts(matrix_view(found))
+
+
+def regress(
+    run_folders: RunFolders,
+    against: Annotated[
+        list[Path], typer.Option("--against", metavar="RUN", help="What to hold them against; may be repeated.")
+    ],
+    drift: Annotated[
+        float, typer.Option(metavar="SHARE", help="Relative difference of times that is put down to the machine.")
+    ] = 0.05,
+    confidence: Annotated[
+        float, typer.Option(metavar="SHARE", help="Confidence of all intervals together, below 1.")
+    ] = 0.95,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML: one test case for each evaluation.")
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a summary for a pull request.")] = None,
+    json: Json = False,
+) -> None:
+    """Say whether anything became wrong or slow since an earlier run; exit status 1 if so."""
+    from kparity.regress import regress as compare
+    from kparity.regressview import regress_junit, regress_markdown, regress_view
+    from kparity.report import json_text
+    from kparity.store import read_runs
+
+    if not 0 <= drift < 1:
+        raise UsageError(f"--drift is {drift:g}; expected a share from 0 to below 1, such as 0.05")
+    if not 0 < confidence < 1:
+        raise UsageError(f"--confidence is {confidence:g}; expected a share between 0 and 1, such as 0.95")
+    found = compare(read_runs(run_folders), read_runs(against), drift=drift, confidence=confidence)
+    for path, text in ((junit, regress_junit), (markdown, regress_markdown)):
+        if path is not None:
+            write_text(path, text(found))
+    if json:
+        typer.echo(json_text({"counts": found.counts(), "regression": found}))
+    else:
+        print_parts(regress_view(found))
+    if found.regressed:
+        raise SystemExit(1)

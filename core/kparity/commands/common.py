@@ -132,6 +132,18 @@ def print_parts(parts: Iterable[RenderableType]) -> None:
         console.print(part, highlight=False)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file that the user asked for.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{str(path)!r} cannot be written: {error.strerror}") from error
+
+
 def stderr() -> Console:
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""`kparity doctor`, `list`, `show` and `report`: nothing is evaluated here."""
+"""`kparity doctor`, `list`, `show`, `report` and `schema`: nothing is evaluated here."""
 
 from __future__ import annotations
 
@@ -76,3 +76,17 @@ def report(
             raise UnknownNameError("reporter", format, reporters)
         typer.echo(reporters[format].render(run.info, list(run)))
     finish(run.statuses())
+
+
+def schema(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which record; lists them by default.")] = None,
+) -> None:
+    """Print the JSON Schema of what kparity writes."""
+    from kparity.report import json_text
+    from kparity.schemas import SCHEMAS
+    from kparity.schemas import schema as schema_of
+
+    if name is None:
+        typer.echo("\n".join(f"{known:<12}{where}" for known, (_, where) in SCHEMAS.items()))
+    else:
+        typer.echo(json_text(schema_of(name)))

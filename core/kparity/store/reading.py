@@ -75,7 +75,7 @@ class RunReader:
             if place >= count:  # written meanwhile, or cut off
                 return
             if last[self.heads()[place].identity] == place:
-                yield place, self._decode(line, number, Evaluation)
+                yield place, self.decode(line, number, Evaluation)
 
     def raw(self, first: int = 0) -> Iterator[tuple[int, bytes]]:
         """The bytes of each whole record from place `first` on, superseded ones included."""
@@ -89,7 +89,7 @@ class RunReader:
     def _read_heads(self) -> Iterator[Head]:
         for number, line in self._lines():
             try:
-                yield self._decode(line, number, _Slim).head()
+                yield self.decode(line, number, _Slim).head()
             except DamagedError:
                 if line.endswith(b"\n"):
                     raise
@@ -107,7 +107,12 @@ class RunReader:
         except OSError as error:
             raise _unreadable(self.path, error) from error
 
-    def _decode(self, line: bytes, number: int, kind: type[R]) -> R:
+    def decode(self, line: bytes, number: int, kind: type[R]) -> R:
+        """Decode a line of the file; an error names its number.
+
+        Raises:
+            KparityError: a damaged line.
+        """
         return decode(line, kind, f"{str(self.path / EVALUATIONS)!r}, line {number}")
 
 
