@@ -15,12 +15,14 @@ import msgspec
 from kparity.accuracy import accuracy
 from kparity.backend import DeviceInfo, Implementation
 from kparity.case import Case
+from kparity.determinism import examine, repeats_of
 from kparity.errors import Unsupported, WorkerError
 from kparity.problem import Problem
 from kparity.records import (
     Accuracy,
     Ceilings,
     CheckResult,
+    Determinism,
     DeviceRef,
     Evaluation,
     ImplementationInfo,
@@ -69,6 +71,7 @@ class Setting:
         ceilings: what the device was measured to reach; None leaves records without a roofline.
         shared, exclusive: held while the device is merely used, and while something is timed.
         thinking: held while the judge itself computes.
+        repeats: further executions on the same inputs, where `determinism.repeats_of` wants any.
     """
 
     runner: Runner
@@ -79,6 +82,7 @@ class Setting:
     shared: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
     exclusive: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
     thinking: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    repeats: int = 0
 
 
 def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], blank: Evaluation) -> Evaluation:
@@ -100,6 +104,7 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
     verdict, digest, emulated = Verdict.of_error("not reached"), "", False
     returned: Returned | None = None
     figures: tuple[Accuracy, ...] = ()
+    steadiness: Determinism | None = None
     timed: Timed | None = None
     try:
         with setting.shared():
@@ -117,6 +122,14 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
             verdict = judge(Evidence(problem, returned.outputs, returned.inputs_digest), setting.checks)
             if _comparable(verdict):
                 figures = accuracy(problem, returned.outputs)
+        more = repeats_of(blank.case.role, setting.repeats, candidate=bool(subject.source), emulated=emulated)
+        if verdict.status == "passed" and more:
+            with setting.shared():
+                later = [setting.runner.again() for _ in range(more)]
+            with setting.thinking():
+                runs = [(one.outputs, one.inputs_digest) for one in later]
+                steadiness, check = examine(problem, returned.outputs, runs, setting.checks)
+            verdict = Verdict.of_checks([*verdict.checks, check])
         if verdict.status == "passed" and setting.timing is not None and not emulated:
             with setting.exclusive():
                 timed = setting.runner.measure(setting.timing)
@@ -129,6 +142,7 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
         blank,
         verdict=verdict,
         accuracy=figures,
+        determinism=steadiness,
         compile_s=returned.compile_s if returned is not None else None,
         first_call_s=returned.first_call_s if returned is not None else None,
         emulated=emulated,

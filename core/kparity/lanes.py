@@ -41,6 +41,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         timeout_s: for one request to a worker.
         jobs: line-ups that work at the same time; 0 means one for each processor core.
         limits: what the worker of a candidate may use.
+        repeats: further executions on the same inputs, of typical cases and of every case of a candidate, which say
+            whether an implementation is deterministic; 0 for none.
     """
 
     seed: int | None = None
@@ -49,6 +51,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 300.0
     jobs: int = 0
     limits: Limits = Limits()
+    repeats: int = 2
 
 
 @dataclass
@@ -360,6 +363,7 @@ def _evaluate_on(
         # An interpreter takes the longest and is never timed: it does not queue for a core.
         shared=functools.partial(machine.shared, counted=lane.device.kind != "interpreter"),
         exclusive=machine.exclusive,
+        repeats=lane.options.repeats,
         thinking=machine.thinking,
     )
     blank = msgspec.structs.replace(blank, assurance=lane.runner.assurance)

@@ -19,6 +19,7 @@ Status = Literal["passed", "failed", "error", "unsupported", "inconclusive"]
 STATUSES: tuple[Status, ...] = ("passed", "failed", "error", "unsupported", "inconclusive")
 Measurand = Literal["device", "end_to_end", "dispatch"]
 Isolation = Literal["inline", "process"]
+Determinism = Literal["bitwise", "within_bound", "divergent"]
 CacheState = Literal["cold", "warm"]
 
 
@@ -266,6 +267,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         compile_s: seconds spent in `Backend.compile`; None where that was not reached.
         first_call_s: seconds that the first call took.
         accuracy: how far each floating-point output lies from the oracle; empty where nothing could be compared.
+        determinism: whether further executions on the same inputs gave the same bytes, other results within the bound,
+            or one that fails; None where there were none.
         conditions: the state of the machine while times were taken.
         withheld: why there is no device time although the device has a clock.
         roofline: how near the fastest trusted time comes to what the device can do; None where that is not known.
@@ -282,6 +285,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     measurements: tuple[Measurement, ...] = ()
     accuracy: tuple[Accuracy, ...] = ()
+    determinism: Determinism | None = None
     compile_s: float | None = None
     first_call_s: float | None = None
     conditions: Conditions | None = None

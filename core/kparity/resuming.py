@@ -54,7 +54,7 @@ class Past:
             for name, value in self.info.options.items()
             if name.startswith("timing.")
         }
-        chosen = _part(self.info, ("isolation", "timeout_s", "jobs"))
+        chosen = _part(self.info, ("isolation", "timeout_s", "jobs", "repeats"))
         if jobs is not None:
             chosen["jobs"] = jobs
         policy = msgspec.convert(timing, TimingPolicy) if timing else None

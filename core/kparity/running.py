@@ -241,6 +241,7 @@ def _flat(options: Options) -> dict[str, OptionValue]:
         "isolation": options.isolation,
         "timeout_s": options.timeout_s,
         "jobs": options.jobs,
+        "repeats": options.repeats,
     }
     if options.timing is not None:
         flat.update({f"timing.{key}": value for key, value in msgspec.structs.asdict(options.timing).items()})

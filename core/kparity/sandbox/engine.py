@@ -63,6 +63,7 @@ class Engine:
         self._backend = backend
         self._function: Function | None = None
         self._executable: Executable | None = None
+        self._case: Case | None = None
         self._arguments: list[Any] = []
         self._copies: list[list[Any]] = []
         self._bench = Bench(backend.synchronize, lambda: False, None, lambda: None)
@@ -129,8 +130,27 @@ class Engine:
             raise
         except Exception as error:
             raise ImplementationFailure(_describe(error)) from error
-        self._executable, self._arguments = executable, arguments
+        self._executable, self._arguments, self._case = executable, arguments, case
         return Returned(host, after, compile_s, first_call_s)
+
+    def again(self) -> Returned:
+        """Call what was executed last once more, on the same arguments, and copy the outputs back.
+
+        Raises:
+            ImplementationFailure: the call raised, or what came back is no array of this backend.
+        """
+        executable, case = self._executable, self._case
+        assert executable is not None
+        assert case is not None
+        start = time.perf_counter()
+        try:
+            outputs = self._call(executable, self._arguments)
+            took = time.perf_counter() - start
+            host = tuple(self._get(output, case, position) for position, output in enumerate(outputs))
+            after = digest(self._backend.get(argument) for argument in self._arguments)
+        except Exception as error:
+            raise ImplementationFailure(f"when called again: {_describe(error)}") from error
+        return Returned(host, after, 0.0, took)
 
     def calibrate(self, *, ceilings: bool) -> Calibration:
         """Test the device's clock against the host's; with `ceilings`, measure what the device reaches.

@@ -39,6 +39,7 @@ class Runner(Protocol):
     def supports(self, case: Case) -> Support: ...
     def load(self, *, target: str = "", source: str = "", entry_point: str = "") -> None: ...
     def execute(self, case: Case, inputs: Arrays) -> Returned: ...
+    def again(self) -> Returned: ...
     def calibrate(self, *, ceilings: bool) -> Calibration: ...
     def measure(self, policy: TimingPolicy) -> Timed: ...
     def sample(self, count: int, cold: bool) -> Block: ...
@@ -91,6 +92,7 @@ class ProcessRunner:
         self.assurance = Assurance()
         self.device: DeviceInfo | None = None
         self._arena = Arena()
+        self._room = (0, 0)
         self._start()
 
     def open(self, index: int) -> DeviceInfo:
@@ -112,10 +114,18 @@ class ProcessRunner:
         """See `Engine.execute`. Outputs may be four times as large as declared; that they differ is for the verdict."""
         room = 4 * sum(array.nbytes for array in case.outputs) + _ROOM
         blocks, start, end = self._arena.write(inputs, room)
-        reply = self._ask(wire.Execute(case, blocks, start, end), wire.Executed)
+        self._room = start, end
+        return self._returned(wire.Execute(case, blocks, start, end))
+
+    def again(self) -> Returned:
+        """See `Engine.again`."""
+        return self._returned(wire.Again(*self._room))
+
+    def _returned(self, request: wire.Execute | wire.Again) -> Returned:
+        reply = self._ask(request, wire.Executed)
         if reply.compile_s < 0 or reply.first_call_s < 0:
             raise WorkerError("the worker broke the protocol: a call took less than no time")
-        outputs = self._arena.read(reply.outputs, start, end)
+        outputs = self._arena.read(reply.outputs, request.start, request.end)
         return Returned(outputs, reply.inputs_digest[:64], reply.compile_s, reply.first_call_s)
 
     def calibrate(self, *, ceilings: bool) -> Calibration:

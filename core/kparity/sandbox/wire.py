@@ -54,6 +54,13 @@ class Execute(msgspec.Struct, frozen=True, tag=True):
     end: int
 
 
+class Again(msgspec.Struct, frozen=True, tag=True):
+    """Call what was executed last once more; outputs go between `start` and `end`."""
+
+    start: int
+    end: int
+
+
 class Calibrate(msgspec.Struct, frozen=True, tag=True):
     """Test the clock and, if asked to, measure the ceilings."""
 
@@ -96,7 +103,7 @@ class Supported(msgspec.Struct, frozen=True, tag=True):
 
 
 class Executed(msgspec.Struct, frozen=True, tag=True):
-    """Reply to `Execute`."""
+    """Reply to `Execute` and `Again`."""
 
     outputs: tuple[Block, ...]
     inputs_digest: str
@@ -130,7 +137,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     remedy: str = ""
 
 
-Request = Open | Load | Supports | Execute | Calibrate | Measure | Sample
+Request = Open | Load | Supports | Execute | Again | Calibrate | Measure | Sample
 Reply = Born | Opened | Done | Supported | Executed | Calibrated | Measured | Sampled | Failed
 
 

@@ -17,7 +17,7 @@ from kparity.errors import Unavailable, Unsupported
 from kparity.records import Assurance
 from kparity.sandbox import wire
 from kparity.sandbox.arena import ArenaView
-from kparity.sandbox.engine import Engine, ImplementationFailure
+from kparity.sandbox.engine import Engine, ImplementationFailure, Returned
 
 _LONGEST = 8192
 
@@ -52,20 +52,22 @@ class Worker:
         if isinstance(request, wire.Supports):
             return wire.Supported(engine.supports(request.case))
         if isinstance(request, wire.Execute):
-            return self._execute(engine, request)
+            returned = engine.execute(request.case, self._arena.read(request.inputs))
+            return self._executed(returned, request.start, request.end)
+        if isinstance(request, wire.Again):
+            return self._executed(engine.again(), request.start, request.end)
         if isinstance(request, wire.Calibrate):
             return wire.Calibrated(engine.calibrate(ceilings=request.ceilings))
         if isinstance(request, wire.Sample):
             return wire.Sampled(engine.sample(request.count, request.cold))
         return wire.Measured(engine.measure(request.policy))
 
-    def _execute(self, engine: Engine, request: wire.Execute) -> wire.Executed:
-        returned = engine.execute(request.case, self._arena.read(request.inputs))
+    def _executed(self, returned: Returned, start: int, end: int) -> wire.Executed:
         foreign = sorted({array.dtype.name for array in returned.outputs} - set(dtypes.NAMES))
         if foreign:
             raise ImplementationFailure(f"returned an array of {foreign[0]}, which is no dtype of kparity's")
         try:
-            blocks = self._arena.write(returned.outputs, request.start, request.end)
+            blocks = self._arena.write(returned.outputs, start, end)
         except ValueError as error:
             raise ImplementationFailure(f"returned far more than is declared: {error}") from error
         return wire.Executed(blocks, returned.inputs_digest, returned.compile_s, returned.first_call_s)
