@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 import stat
@@ -98,37 +99,36 @@ def confine(attempts: Attempts, folder: str, limits: Limits) -> None:
     attempts.attempt("ipc", linux.unshare, linux.CLONE_NEWIPC)
     root = os.getuid() == 0
     user = _free_user() if root else os.getuid()
-    needed = _needed()
-    if attempts.attempt("file_system", linux.unshare, linux.CLONE_NEWNS):
-        if attempts.attempt("file_system", _own_mounts, [*needed, folder] if root else []):
-            attempts.attempt("folder_size", _own_folder, folder, limits, user)
-            attempts.attempt("file_system", _own_shared_memory)
+    mounts = attempts.attempt("file_system", linux.unshare, linux.CLONE_NEWNS)
+    if mounts:
+        mounts = attempts.attempt("file_system", _own_mounts, _importable(), folder)
+    if root and not attempts.attempt("user", _check_readable, user, in_use(), folder):
+        user = 0
+    if mounts:
+        attempts.attempt("folder_size", _own_folder, folder, limits, user)
+        attempts.attempt("file_system", _own_shared_memory)
         if attempts.holds("process_namespace"):
             flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
             attempts.attempt("process_view", linux.mount, "proc", "/proc", "proc", flags)
-    for dependent, on in (("folder_size", "file_system"), ("process_view", "process_namespace")):
-        if not attempts.holds(on):
-            attempts.missing.setdefault(dependent, f"needs {on}")
-    if root and not attempts.holds("folder_size"):
-        with contextlib.suppress(OSError):
-            os.chown(folder, user, user)
+    for dependent in ("folder_size", "process_view"):
+        if not mounts:
+            attempts.missing[dependent] = "needs a mount namespace"
+    if not attempts.holds("process_namespace"):
+        attempts.missing["process_view"] = "needs process_namespace"
     limiting.furnish(folder)
     if root:
         _give(folder, user)
-    readable = not root or attempts.attempt("user", _check_readable, user, needed)
     attempts.missing.update(limiting.apply(limits, own_user=attempts.holds("user")))
     if attempts.attempt("no_privileges", linux.set_no_new_privileges):
         attempts.attempt("landlock", linux.landlock, (folder, "/dev/shm"), ("/dev", "/proc"))
     else:
         attempts.missing["landlock"] = "needs no_privileges"
-    if root and readable:
+    if user != os.getuid():
         attempts.attempt("user", _become, user)
     attempts.attempt("no_privileges", linux.drop_capabilities)
     with contextlib.suppress(OSError):  # a change of user made /proc/self root's, and drivers read there
         linux.set_dumpable(True)
-    environment = limiting.scrubbed(os.environ, folder, limits)
-    os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(limiting.at_home(folder))
     os.umask(0o077)
     os.chdir(folder)
 
@@ -141,16 +141,26 @@ def _free_user() -> int:
     return secrets.choice(_USERS) if mapped > _USERS.stop else min(_NOBODY, mapped - 1)
 
 
-def _needed() -> list[str]:
-    """Folders that a worker imports from."""
+def _importable() -> list[str]:
+    """What a worker may import from."""
     places = {sys.prefix, sys.exec_prefix, sys.base_prefix, *sys.path}
     return sorted({os.path.realpath(place) for place in places if place and os.path.exists(place)})
 
 
-def _own_mounts(needed: Iterable[str]) -> None:
-    """Changes of mounts stay here, `needed` can be reached by anybody, and nothing can be written."""
+@functools.cache
+def in_use() -> tuple[str, ...]:
+    """Those of them that modules were imported from; zygotes ask once, before they fork."""
+    loaded = [getattr(module, "__file__", None) or "" for module in tuple(sys.modules.values())]
+    folders = {os.path.realpath(folder) for folder in {os.path.dirname(file) for file in loaded if file}}
+    return tuple(place for place in _importable() if any(f"{folder}/".startswith(f"{place}/") for folder in folders))
+
+
+def _own_mounts(needed: Iterable[str], folder: str) -> None:
+    """Changes of mounts stay here, what is needed can be reached by anybody, and nothing can be written."""
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
-    _open_the_way(needed)
+    readable = [place for place in needed if os.stat(place).st_mode & stat.S_IROTH]
+    if os.getuid() == 0:
+        _open_the_way([*readable, folder])
     linux.make_read_only("/")
 
 
@@ -193,8 +203,8 @@ def _give(folder: str, user: int) -> None:
                 os.chown(os.path.join(above, name), user, user)
 
 
-def _check_readable(user: int, needed: Iterable[str]) -> None:
-    """Raise `OSError` where `user` cannot list one of the folders that it imports from."""
+def _check_readable(user: int, needed: Iterable[str], folder: str) -> None:
+    """Raise `OSError` where `user` cannot list a folder that it imports from, or not reach its own."""
     groups, group = os.getgroups(), os.getegid()
     try:
         os.setgroups([])
@@ -206,6 +216,11 @@ def _check_readable(user: int, needed: Iterable[str]) -> None:
             except OSError as error:
                 reason = f"other users than root cannot read {path}: install kparity where they can"
                 raise OSError(error.errno, reason) from error
+        try:
+            os.stat(folder)
+        except OSError as error:
+            reason = f"other users than root cannot reach {folder}: set TMPDIR to a folder where they can"
+            raise OSError(error.errno, reason) from error
     finally:
         os.seteuid(0)
         os.setegid(group)

@@ -20,7 +20,7 @@ import msgspec
 from kparity.backend import Backend
 from kparity.errors import WorkerError
 from kparity.sandbox.arena import Arena
-from kparity.sandbox.limits import Limits
+from kparity.sandbox.limits import Limits, scrubbed
 from kparity.sandbox.zygote import STATUS, Birth, Planted
 
 
@@ -85,13 +85,13 @@ class Zygote:
         path = [os.path.abspath(entry) for entry in sys.path if entry]
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "kparity.sandbox.zygote", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "kparity.sandbox.zygote", str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=self._said,
                 stderr=self._said,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+                env={**scrubbed(os.environ), "PYTHONPATH": os.pathsep.join(path)},
             )
         self._send(Planted(path, target), [])
 
@@ -107,7 +107,7 @@ class Zygote:
 
     @property
     def fresh(self) -> bool:
-        """Whether import path and environment of this process are still those that it was started with."""
+        """Whether import path and the frameworks' environment are still those that it was started with."""
         return self._surroundings == _surroundings()
 
     def bear(self, arena: Arena, limits: Limits | None) -> Child:
@@ -125,7 +125,8 @@ class Zygote:
         theirs = [their_requests, their_replies, arena.fileno(), their_output, their_leash.fileno()]
         child = Child(requests, replies, output, leash)
         try:
-            self._send(Birth(limits), theirs)
+            environment = dict(os.environ) if limits is None else scrubbed(os.environ, limits.environment)
+            self._send(Birth(limits, environment), theirs)
         except OSError:
             child.end(0)
             raise
@@ -152,11 +153,12 @@ class Zygote:
 
     def _send(self, message: Planted | Birth, descriptors: list[int]) -> None:
         payload = msgspec.msgpack.encode(message)
-        socket.send_fds(self._control, [struct.pack("!I", len(payload)), payload], descriptors)
+        framed = struct.pack("!I", len(payload)) + payload
+        self._control.sendall(framed[socket.send_fds(self._control, [framed], descriptors) :])
 
 
 def _surroundings() -> tuple[list[str], dict[str, str]]:
-    return list(sys.path), dict(os.environ)
+    return list(sys.path), scrubbed(os.environ)
 
 
 class Nursery:

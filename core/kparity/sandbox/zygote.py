@@ -1,4 +1,4 @@
-"""The zygote: `python -m kparity.sandbox.zygote SOCKET`. It imports a backend's framework and forks workers on request.
+"""The zygote: it imports a framework and forks workers on request. `python -m kparity.sandbox.zygote SOCKET JUDGE`.
 
     judge --socket--> zygote --forks--> keeper --forks--> worker
       |                                    |
@@ -30,7 +30,7 @@ import msgspec
 from kparity.backend import resolve
 from kparity.records import Assurance
 from kparity.sandbox import linux, worker
-from kparity.sandbox.confine import Attempts, confine, separate
+from kparity.sandbox.confine import Attempts, confine, in_use, separate
 from kparity.sandbox.limits import Limits
 
 STATUS = struct.Struct("!i")
@@ -54,9 +54,11 @@ class Birth(msgspec.Struct, frozen=True):
 
     Attributes:
         limits: of a candidate's worker; None for a registered implementation, which is trusted.
+        environment: all that the worker is to see of the judge's; the zygote itself sees no secret.
     """
 
     limits: Limits | None
+    environment: dict[str, str]
 
 
 def main() -> None:
@@ -73,7 +75,7 @@ def main() -> None:
     gc.freeze()
     with contextlib.suppress(OSError):
         linux.become_subreaper()
-    bell = _bell()
+    bell, ringer = _bell()
     keepers: set[int] = set()
     while True:
         ready = select.select([control.fileno(), bell], [], [])[0]
@@ -89,7 +91,9 @@ def main() -> None:
             sys.stderr.flush()
             keeper = os.fork()
             if not keeper:
-                control.close()
+                signal.set_wakeup_fd(-1)
+                for descriptor in (control.detach(), bell, ringer):
+                    os.close(descriptor)
                 _keeper(birth, descriptors, started)
             keepers.add(keeper)
             for descriptor in descriptors:
@@ -97,9 +101,11 @@ def main() -> None:
 
 
 def _import_ahead() -> None:
-    """What a worker would otherwise import when it is already confined."""
+    """What a worker would otherwise import, or find out, for itself."""
     import kparity.roofline
     import kparity.stats  # noqa: F401
+
+    in_use()
 
 
 def _message(control: socket.socket) -> tuple[bytes, list[int]]:
@@ -117,14 +123,14 @@ def _message(control: socket.socket) -> tuple[bytes, list[int]]:
     return payload, descriptors
 
 
-def _bell() -> int:
-    """A descriptor that becomes readable when a child ends."""
+def _bell() -> tuple[int, int]:
+    """A descriptor that becomes readable when a child ends, and the one that makes it so."""
     reading, writing = os.pipe()
     for descriptor in (reading, writing):
         os.set_blocking(descriptor, False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    return reading
+    return reading, writing
 
 
 def _drain(bell: int) -> None:
@@ -153,20 +159,19 @@ def _keeper(birth: Birth, descriptors: list[int], started: str) -> NoReturn:
         if inner:
             for descriptor in descriptors:
                 os.close(descriptor)
-            signal.set_wakeup_fd(-1)
             os.waitpid(inner, 0)
             os._exit(0)
         _die_with_parent()
     with contextlib.suppress(OSError):
         linux.become_subreaper()
     folder = "" if birth.limits is None else tempfile.mkdtemp(prefix="kparity-")
-    bell = _bell()
+    bell, ringer = _bell()
     child = os.fork()
     if not child:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.close(bell)
-        os.close(leash)
+        for descriptor in (bell, ringer, leash):
+            os.close(descriptor)
         _worker(birth, requests, replies, arena, output, folder, attempts, started)
     for descriptor in (requests, replies, arena, output):
         os.close(descriptor)
@@ -257,6 +262,8 @@ def _worker(
             os.dup2(source, target)
         os.close(nothing)
         os.close(output)
+        os.environ.clear()
+        os.environ.update(birth.environment)
         assurance = Assurance("fork" if started == "fork" else "spawn")
         if birth.limits is not None:
             confine(attempts, folder, birth.limits)
