@@ -178,6 +178,7 @@ class ProcessRunner:
             try:
                 self._link.send(wire.Setup(self._nonce), deadline)
                 self.assurance = judged(self._checked(self._link.receive(deadline), 0, wire.Born).assurance)
+                self._nursery.born(self._backend)
                 return self.assurance
             except TimeoutError:
                 raise WorkerError(f"no worker within {self._timeout_s:g} s") from None

@@ -167,6 +167,7 @@ class Nursery:
     def __init__(self) -> None:
         self._zygotes: dict[str, Zygote] = {}
         self._lock = threading.Lock()
+        self._proven: set[str] = set()
         self._barren: set[str] = set()
 
     def bear(self, backend: Backend, arena: Arena, limits: Limits | None) -> Child:
@@ -190,7 +191,7 @@ class Nursery:
     def stillborn(self, backend: Backend) -> str:
         """A worker ended before it began: its zygote was lost. The next one comes from another.
 
-        A backend whose zygote died by itself while preloading gets a bare one. Returns what the lost one printed.
+        A backend none of whose zygotes bore a worker gets a bare one. Returns what the lost one printed.
         """
         with self._lock:
             key = self._key(backend)
@@ -203,9 +204,14 @@ class Nursery:
             words = zygote.last_words()
             if not zygote.alive:
                 self._discard(key)
-            if key:
+            if key and key not in self._proven:
                 self._barren.add(key)
             return words
+
+    def born(self, backend: Backend) -> None:
+        """A worker began: preloading this backend is known to work."""
+        with self._lock:
+            self._proven.add(self._key(backend))
 
     def pids(self) -> list[int]:
         """The zygotes' processes."""
