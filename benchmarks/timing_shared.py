@@ -127,8 +127,9 @@ class Side:
                 lane.close()
             raise
 
-    def ready(self, case: Case, inputs: Sequence[np.ndarray], source: str = "") -> Contestant:
-        """Load the registered implementation, or a candidate's source text, and run it once."""
+    def ready(self, case: Case, inputs: Sequence[np.ndarray], source: str = "", place: int = 0) -> Contestant:
+        """Load the registered implementation, or a candidate's source text, at a place and run it once."""
+        self.runner.use(place)
         if source:
             entry_point = case.task.partition("/")[2]
             subject = Subject.candidate(case.task, self._lane.backend.name, source, entry_point)
@@ -137,7 +138,7 @@ class Side:
         info = subject.info
         self.runner.load(target=info.target, source=subject.source, entry_point=subject.entry_point)
         self.runner.execute(case, tuple(inputs))
-        return Contestant(subject, self.runner, self.clock.resolution_s if self.clock is not None else 0.0)
+        return Contestant(subject, self.runner, self.clock.resolution_s if self.clock is not None else 0.0, place)
 
     def __enter__(self) -> Side:
         return self
@@ -273,36 +274,35 @@ def compared(
 
 
 def calibrated(
-    slow: Side,
-    plain: Side,
-    case: Case,
-    inputs: Sequence[np.ndarray],
+    slow: Callable[[str], Contestant],
+    plain: Contestant,
     source: Callable[[int], str],
     amounts: tuple[int, int],
     fraction: float,
     *,
     cold: bool,
 ) -> tuple[int, Contestant]:
-    """A contestant slowed by `fraction`: the extra work follows from its cost at two amounts.
+    """A contestant slower than `plain` by `fraction`: the extra work follows from its cost at two amounts.
 
     Args:
-        source: a candidate's source text with that amount of extra work.
+        slow: makes a contestant of a candidate's source text.
+        source: such a text with that amount of extra work.
         amounts: little and much, to measure what a unit of it costs.
     """
 
     def excess(amount: int) -> float:
-        slow.ready(case, inputs, source(amount))
-        seen: tuple[list[float], list[float]] = ([], [])
+        slowed = slow(source(amount))
+        ratios = []
         for _ in range(CALIBRATING):
-            for times, side in zip(seen, (slow, plain), strict=True):
-                block = side.runner.sample(10, cold)
-                times.append(statistics.median(block.device or block.end_to_end))
-        return statistics.median(a / b for a, b in zip(*seen, strict=True)) - 1
+            one, other = (side.sample(10, cold) for side in (slowed, plain))
+            pair = (one.device, other.device) if one.device else (one.end_to_end, other.end_to_end)
+            ratios.append(statistics.median(pair[0]) / statistics.median(pair[1]))
+        return statistics.median(ratios) - 1
 
     low, high = (excess(amount) for amount in amounts)
     amount = round(amounts[0] + (fraction - low) * (amounts[1] - amounts[0]) / (high - low))
     amount = max(amounts[0], amount)
-    return amount, slow.ready(case, inputs, source(amount))
+    return amount, slow(source(amount))
 
 
 def print_truth(rows: Sequence[dict[str, Any]], independent: str) -> None:

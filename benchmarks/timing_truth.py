@@ -145,12 +145,12 @@ def _same(answers: Answers, cases: dict[str, Case], folder: Path, sides: Sequenc
 
 def _slower(answers: Answers, cases: dict[str, Case], folder: Path, sides: Sequence[Side], percent: int) -> None:
     case, inputs = cases[SLOWED], load_inputs(cases, SLOWED, folder)
-    slow, plain = sides
-    base = plain.ready(case, inputs)
+    base = sides[1].ready(case, inputs)
+    slow = functools.partial(sides[0].ready, case, inputs)
     cold = COMPARING.cache == "cold"
-    amount, slowed = calibrated(slow, plain, case, inputs, _slow_source, AMOUNTS, percent / 100, cold=cold)
+    amount, slowed = calibrated(slow, base, _slow_source, AMOUNTS, percent / 100, cold=cold)
     row = compared(case, slowed, base, COMPARING, SLOWER, answers)
-    name = f"{plain.label} slower by {percent} %"
+    name = f"{sides[0].label} slower by {percent} %"
     answers.data["slower"].append({"name": name, "percent": percent, "amount": amount} | row)
 
 

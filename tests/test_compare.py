@@ -32,6 +32,7 @@ from kparity.evaluation import Subject
 from kparity.records import Ceilings, CheckResult, Evaluation, ImplementationInfo
 from kparity.roofline import remember_ceilings
 from kparity.sandbox.engine import Block, ImplementationFailure
+from kparity.sandbox.host import InlineRunner
 from kparity.testing import BackwardsClock, FaultyBackend, NoClock
 
 CASE = next(case for case in scale.cases() if case.key == "n=64,T=float32")
@@ -75,6 +76,9 @@ class Side:
     def __init__(self, machine, name, seconds, device=True):
         self.machine, self.name, self.seconds, self.device = machine, name, seconds, device
         self.cold = set()
+
+    def use(self, place):
+        pass
 
     def sample(self, count, cold):
         self.machine.order.append(self.name)
@@ -308,6 +312,54 @@ def test_a_selection_without_timed_cases_compares_nothing(host_clock, caches):
     session = Session(extra=[plugin(FaultyBackend())], discover=False)
     with pytest.raises(NothingEvaluatedError, match="nothing to compare: no timed case matches"):
         compared(session, "pretend:slower", "pretend:steady", cases=["n=7,*"])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shared"),
+    [
+        ("toy:good", "toy:good", True),
+        ("toy:good", Subject.candidate("toy/scale", "toy", "def scale(x, factor=2.0): return x * 2", "scale"), False),
+        ("pretend:slower", "pretend:steady", False),
+    ],
+    ids=["processor", "candidate", "gpu"],
+)
+def test_only_registered_implementations_on_a_processor_share_a_worker(
+    host_clock, caches, monkeypatch, first, second, shared
+):
+    seen = []
+
+    def noted(case, one, other, policy, **arguments):
+        seen.append((one.runner is other.runner, one.place != other.place))
+        return compare_on(case, one, other, policy, **arguments)
+
+    monkeypatch.setattr("kparity.session.compare_on", noted)
+    compared(Session(extra=[plugin(FaultyBackend()), toys("good")], discover=False), first, second)
+    assert seen == [(shared, shared)]
+
+
+def test_two_places_of_a_runner_keep_what_they_hold_and_share_equal_arguments(caches):
+    class Counting(ToyBackend):
+        puts = 0
+
+        def put(self, array):
+            self.puts += 1
+            return super().put(array)
+
+    backend = Counting()
+    runner = InlineRunner(backend)
+    runner.open(0)
+    inputs = (np.arange(64, dtype=np.float32),)
+    for place, kernel in enumerate(("good", "off_by_a_lot")):
+        runner.use(place)
+        runner.load(target=f"toy_kernels:{kernel}")
+        assert np.array_equal(runner.execute(CASE, inputs).outputs[0], 2 * inputs[0]) is (kernel == "good")
+    assert backend.puts == 1
+    runner.use(2)
+    runner.load(target="toy_kernels:good")
+    assert runner.execute(CASE, (inputs[0] + 1,)).outputs[0][0] == 2
+    assert backend.puts == 2
+    runner.use(0)
+    assert len(runner.sample(3, False).end_to_end) == 3
 
 
 # The command line, on the processor: what is printed and how it exits, never how long it took.

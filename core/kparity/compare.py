@@ -21,6 +21,7 @@ from kparity.evaluation import Subject
 from kparity.problem import Problem
 from kparity.records import CacheState, Evaluation, Measurand
 from kparity.roofline import primary_time
+from kparity.sandbox.engine import Block
 from kparity.sandbox.host import Runner
 from kparity.stats import (
     CONFIDENCE,
@@ -90,11 +91,18 @@ class Contestant:
 
     Attributes:
         clock_s: step of the device's clock in seconds, as its self-test measured it; 0 where it has none.
+        place: where in the runner it is loaded; two that share a runner need different places.
     """
 
     subject: Subject
     runner: Runner
     clock_s: float = 0.0
+    place: int = 0
+
+    def sample(self, count: int, cold: bool) -> Block:
+        """A few samples of it."""
+        self.runner.use(self.place)
+        return self.runner.sample(count, cold)
 
     def prepare(self, problem: Problem) -> None:
         """Load, run and verify: what is not right is not compared.
@@ -103,6 +111,7 @@ class Contestant:
             UsageError: the implementation does not pass this case, or is emulated here.
         """
         info = self.subject.info
+        self.runner.use(self.place)
         self.runner.load(target=info.target, source=self.subject.source, entry_point=self.subject.entry_point)
         support = self.runner.supports(problem.case)
         if support.answer != "yes":
@@ -126,7 +135,7 @@ def compare_on(
 
     Args:
         case: what both sides executed last.
-        first, second: the two sides, in workers of their own, each prepared with the same problem.
+        first, second: the two sides, each prepared with the same problem, in workers or at places of their own.
         policy: how to sample.
         cases: how many cases this comparison consists of, for the correction of the confidence.
         exclusive: held while samples are taken.
@@ -136,7 +145,7 @@ def compare_on(
     """
     confidence = corrected(policy.confidence, cases)
     started = time.perf_counter()
-    pairs = _Pairs(first.runner, second.runner, policy)
+    pairs = _Pairs(first, second, policy)
     result: Comparison | None = None
     with exclusive():
         pairs.warm_up()
@@ -161,8 +170,8 @@ def compare_on(
 
 
 class _Pairs:
-    def __init__(self, first: Runner, second: Runner, policy: ComparePolicy) -> None:
-        self._runners = (first, second)
+    def __init__(self, first: Contestant, second: Contestant, policy: ComparePolicy) -> None:
+        self._sides = (first, second)
         self._policy = policy
         self.first: list[float] = []
         self.second: list[float] = []
@@ -170,7 +179,7 @@ class _Pairs:
 
     def warm_up(self) -> None:
         """A block of each, thrown away; decides which clock both can be read on."""
-        on_device = [bool(runner.sample(3, self._policy.cache == "cold").device) for runner in self._runners]
+        on_device = [bool(side.sample(3, self._policy.cache == "cold").device) for side in self._sides]
         if all(on_device):
             self.measurand = "device"
         elif any(on_device):
@@ -178,13 +187,13 @@ class _Pairs:
 
     def take(self) -> None:
         """One pair: A B B A, the two halves of each averaged on the log scale."""
-        a, b = self._runners
-        seen = [self._block(runner) for runner in (a, b, b, a)]
+        a, b = self._sides
+        seen = [self._block(side) for side in (a, b, b, a)]
         self.first.append(math.sqrt(seen[0] * seen[3]))
         self.second.append(math.sqrt(seen[1] * seen[2]))
 
-    def _block(self, runner: Runner) -> float:
-        block = runner.sample(self._policy.block, self._policy.cache == "cold")
+    def _block(self, side: Contestant) -> float:
+        block = side.sample(self._policy.block, self._policy.cache == "cold")
         if self.measurand == "device" and not block.device:
             raise UsageError("the device clock failed during the comparison; its times are not used")
         return statistics.median(block.device if self.measurand == "device" else block.end_to_end)

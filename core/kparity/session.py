@@ -271,7 +271,9 @@ class Session:
             first, second: labels such as `triton` or `torch:compile`, or subjects.
             dtypes, roles, cases: as in `Selection`; by default the timed roles that the device runs.
             policy: how to sample.
-            options: seed and isolation; every side has a worker of its own.
+            options: seed and isolation; every side has a worker of its own, except that two registered
+                implementations of one backend share one on a CPU: there the same kernel is faster or slower by a few
+                per cent from one process to the next.
 
         Raises:
             UnknownNameError: unknown task or label.
@@ -304,11 +306,11 @@ class Session:
             if not chosen:
                 raise NothingEvaluatedError(f"nothing to compare: no timed case matches {described(selection)}")
             seed = secrets.randbits(48) if options.seed is None else options.seed
-            a, b = (
-                Contestant(side, lane.runner, lane.clock.resolution_s if lane.clock is not None else 0.0)
-                for side, lane in zip(sides, lanes, strict=True)
-                if lane.runner is not None
-            )
+            if one.kind == "cpu" and _may_share(*sides):
+                lanes[1].close()
+                a, b = (_contestant(side, lanes[0], place) for place, side in enumerate(sides))
+            else:
+                a, b = (_contestant(side, lane, 0) for side, lane in zip(sides, lanes, strict=True))
             for case in chosen:
                 problem = Problem.pose(spec, case, seed)
                 for contestant in (a, b):
@@ -364,6 +366,16 @@ class Session:
         lane = Lane(self.catalogue.backend(subject.info.backend), subject.info.label, options, self.nursery)
         lane.work = [(subject, spec, case) for case in select_cases(spec, selection)]
         return lane
+
+
+def _may_share(first: Subject, second: Subject) -> bool:
+    """Whether the two may run in one process: the same backend, and no candidate among them."""
+    return first.info.backend == second.info.backend and not first.source and not second.source
+
+
+def _contestant(side: Subject, lane: Lane, place: int) -> Contestant:
+    assert lane.runner is not None
+    return Contestant(side, lane.runner, lane.clock.resolution_s if lane.clock is not None else 0.0, place)
 
 
 def _one(

@@ -67,6 +67,12 @@ class Calibrate(msgspec.Struct, frozen=True, tag=True):
     ceilings: bool
 
 
+class Use(msgspec.Struct, frozen=True, tag=True):
+    """Work from now on with what is loaded at that place."""
+
+    place: int
+
+
 class Sample(msgspec.Struct, frozen=True, tag=True):
     """Take a few samples of what was executed last."""
 
@@ -137,7 +143,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     remedy: str = ""
 
 
-Request = Open | Load | Supports | Execute | Again | Calibrate | Measure | Sample
+Request = Open | Load | Supports | Execute | Again | Calibrate | Measure | Sample | Use
 Reply = Born | Opened | Done | Supported | Executed | Calibrated | Measured | Sampled | Failed
 
 

@@ -58,6 +58,9 @@ class Worker:
             return self._executed(engine.again(), request.start, request.end)
         if isinstance(request, wire.Calibrate):
             return wire.Calibrated(engine.calibrate(ceilings=request.ceilings))
+        if isinstance(request, wire.Use):
+            engine.use(request.place)
+            return wire.Done()
         if isinstance(request, wire.Sample):
             return wire.Sampled(engine.sample(request.count, request.cold))
         return wire.Measured(engine.measure(request.policy))
