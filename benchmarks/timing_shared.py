@@ -118,7 +118,7 @@ class Side:
     def open(session: Session, label: str, task: str, count: int) -> list[Side]:
         """Several workers for one label, started at the same time."""
         backend = session.catalogue.backend(session.labelled(task, label).info.backend)
-        lanes = [Lane(backend, label, Options()) for _ in range(count)]
+        lanes = [Lane(backend, label, Options(), session.nursery) for _ in range(count)]
         try:
             open_all(lanes)
             return [Side(session, lane) for lane in lanes]
