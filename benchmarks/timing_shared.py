@@ -317,10 +317,10 @@ def print_truth(rows: Sequence[dict[str, Any]], independent: str) -> None:
 
 def print_compared(rows: Sequence[dict[str, Any]]) -> None:
     """One line for each series of comparisons."""
-    print(f"\n{'comparison':44}{'outcomes':44}{'ratio':>8}{'pairs':>7}{'median s':>10}{'most s':>8}")
+    print(f"\n{'comparison':52}{'outcomes':44}{'ratio':>8}{'pairs':>7}{'median s':>10}{'most s':>8}")
     for row in rows:
         outcomes = ", ".join(f"{count} {outcome}" for outcome, count in row["outcomes"].items())
         print(
-            f"{row['name']:44}{outcomes:44}{row['ratio']:8.4f}{row['pairs']:7.0f}{row['seconds']:10.2f}"
+            f"{row['name']:52}{outcomes:44}{row['ratio']:8.4f}{row['pairs']:7.0f}{row['seconds']:10.2f}"
             f"{row['seconds_most']:8.2f}"
         )
