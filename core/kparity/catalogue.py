@@ -13,6 +13,7 @@ from kparity.backend import Backend, Implementation
 from kparity.case import ROLES, Role
 from kparity.dtypes import NAMES
 from kparity.errors import PluginError, SpecError, UnknownNameError
+from kparity.gradients import check_gradient
 from kparity.oracle import check_reference
 from kparity.plugins import Plugins
 from kparity.report import Reporter
@@ -37,6 +38,7 @@ class Catalogue:
             try:
                 check_reference(self.tasks[name])
                 check_independence(self.tasks[name])
+                check_gradient(self.tasks[name])
             except SpecError as error:
                 self._fault(owner, str(error))
                 del self.tasks[name]

@@ -95,6 +95,7 @@ class KernelSpec:
         numerics: the numerics contract.
         variants: further honest formulations of the reference, whose float32 rounding errors an implementation may
             make too; never the oracle.
+        gradient_of: the task whose gradient this one computes, if it is one; see `kparity.gradients`.
         target: `"package.module:attribute"` where this spec can be imported from.
         independent: axes along which outputs do not depend on each other; None where they hang together.
     """
@@ -110,6 +111,7 @@ class KernelSpec:
     bytes: Expression | None
     numerics: Numerics
     variants: tuple[Reference, ...]
+    gradient_of: KernelSpec | None
     target: str
     independent: Independent | None = None
     _cases: tuple[Case, ...] = field(init=False, repr=False, compare=False)
@@ -223,6 +225,7 @@ def kernel_spec(
     numerics: Numerics | None = None,
     variants: Sequence[Reference] = (),
     independent: str | Sequence[str] | Independent | None = None,
+    gradient_of: KernelSpec | None = None,
 ) -> Callable[[Reference], KernelSpec]:
     """Turn a NumPy reference into a `KernelSpec`.
 
@@ -240,6 +243,9 @@ def kernel_spec(
         independent: an axis, or several, along which each slice of the outputs depends only on the same slice of the
             inputs that carry the axis; inputs without it are needed whole. Large cases are then judged on a secret
             sample of slices. An `Independent` says it for tasks whose inputs are not simply cut.
+        gradient_of: the forward task, where the reference is its vector-Jacobian product: the inputs are the
+            forward's and one cotangent `d<output>` for each of its floating-point outputs, the outputs are `d<input>`.
+            The catalogue holds it against finite differences (`kparity.gradients.check_gradient`).
 
     Raises:
         SpecError: the declaration contradicts itself, or the reference contradicts the declaration.
@@ -272,6 +278,7 @@ def kernel_spec(
             bytes=parsed_bytes,
             numerics=numerics or Numerics(),
             variants=tuple(variants),
+            gradient_of=gradient_of,
             target=f"{reference.__module__}:{reference.__qualname__}",
             independent=Independent.of(independent),
         )

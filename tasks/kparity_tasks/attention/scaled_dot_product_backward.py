@@ -1,0 +1,65 @@
+"""The gradients of scaled dot-product attention with grouped heads."""
+
+import math
+
+import numpy as np
+
+from kparity import Numerics, edge, kernel_spec, perf, typical
+from kparity_tasks.attention.scaled_dot_product import scaled_dot_product
+from kparity_tasks.dtypes import FLOATS
+
+
+@kernel_spec(
+    "attention/scaled_dot_product_backward",
+    gradient_of=scaled_dot_product,
+    inputs={
+        "q": "batch heads queries head_dim : T",
+        "k": "batch kv_heads keys head_dim : T",
+        "v": "batch kv_heads keys head_dim : T",
+        "dout": "batch heads queries head_dim : T",
+    },
+    outputs={
+        "dq": "batch heads queries head_dim : T",
+        "dk": "batch kv_heads keys head_dim : T",
+        "dv": "batch kv_heads keys head_dim : T",
+    },
+    dtypes={"T": FLOATS},
+    cases=[
+        edge(batch=1, heads=1, kv_heads=1, queries=1, keys=1, head_dim=16),
+        edge(batch=2, heads=4, kv_heads=1, queries=1, keys=129, head_dim=64),
+        edge(batch=1, heads=2, kv_heads=2, queries=67, keys=67, head_dim=64, causal=True),
+        edge(batch=1, heads=2, kv_heads=1, queries=33, keys=65, head_dim=80, causal=True),
+        typical(batch=1, heads=2, kv_heads=1, queries=128, keys=128, head_dim=64),
+        typical(batch=1, heads=2, kv_heads=1, queries=128, keys=128, head_dim=128, causal=True),
+        perf(batch=1, heads=16, kv_heads=4, queries=4096, keys=4096, head_dim=128),
+        perf(batch=1, heads=16, kv_heads=4, queries=4096, keys=4096, head_dim=128, causal=True),
+    ],
+    flops="10 * batch * heads * queries * keys * head_dim // (1 + causal)",
+    numerics=Numerics(storage_intermediates=True),
+)
+def scaled_dot_product_backward(q, k, v, dout, causal=False):
+    """Gradients of attention. For each head, with p = softmax(q k^T / sqrt(head_dim)) and dp = dout v^T:
+
+    ds = p (dp - sum_keys p dp), dq = ds k / sqrt(head_dim), dk = ds^T q / sqrt(head_dim), dv = p^T dout; dk and dv are
+    summed over the query heads of a group. Which keys a query sees: see `attention/scaled_dot_product`. The operations
+    are those of the five products; what a kernel computes again does not count.
+    """
+    batch, heads, queries, head_dim = q.shape
+    kv_heads, keys = k.shape[1:3]
+    scale = q.dtype.type(1 / math.sqrt(head_dim))
+    dq, dk, dv = np.empty_like(q), np.zeros_like(k), np.zeros_like(v)
+    hidden = np.arange(keys) > np.arange(queries)[:, None] + (keys - queries)
+    for b in range(batch):
+        for h in range(heads):
+            source = h * kv_heads // heads
+            scores = (q[b, h] @ k[b, source].T) * scale
+            if causal:
+                scores = np.where(hidden, -np.inf, scores)
+            weights = np.exp(scores - np.max(scores, axis=-1, keepdims=True))
+            p = weights / np.sum(weights, axis=-1, keepdims=True)
+            dp = dout[b, h] @ v[b, source].T
+            ds = p * (dp - np.sum(p * dp, axis=-1, keepdims=True)) * scale
+            dq[b, h] = ds @ k[b, source]
+            dk[b, source] += ds.T @ q[b, h]
+            dv[b, source] += p.T @ dout[b, h]
+    return dq, dk, dv
