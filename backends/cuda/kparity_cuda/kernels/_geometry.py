@@ -41,10 +41,16 @@ _LEVELS = ((8, 8), (32, 8), (BLOCK, 8), (BLOCK, 16), (BLOCK, 32), (1024, 32))
 """(group, values): what a group can hold grows from 64 elements to 32,768."""
 
 
-def in_registers(x: Any) -> Rows:
-    """The smallest group that holds a row of the matrix `x` in registers."""
+def in_registers(x: Any, arrays: int = 1) -> Rows:
+    """The smallest group that holds a row of the matrix `x`, and as much of others, in registers.
+
+    Args:
+        arrays: how many arrays of that length there are. The 64 registers of each of 1024 threads hold 32 values of
+            one or 16 of two; for three and more, groups end at 256 threads, with up to 255 registers each.
+    """
     rows, cols = x.shape
-    group, values = next(((g, v) for g, v in _LEVELS if g * v >= cols), (1024, 0))
+    levels = _LEVELS if arrays == 1 else (*_LEVELS[:-1], (1024, 16)) if arrays == 2 else _LEVELS[:-1]
+    group, values = next(((g, v) for g, v in levels if g * v >= cols), (1024, 0))
     return _grid(rows, vector(x.dtype.itemsize, cols), values, group)
 
 

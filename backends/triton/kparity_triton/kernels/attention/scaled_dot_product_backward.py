@@ -14,6 +14,9 @@ What both need of each row of scores, its log-sum-exp and the correction sum_key
 but found first, by a walk over the keys with a running maximum: two more products. That makes nine, of which five
 count.
 
+Grouped heads: the program of a block of keys walks over the queries of every head of the group, whose sum dk and dv
+are. Causal: blocks that no query sees are skipped. Programs with the most work start first.
+
 16-bit elements: blocks of 64 x 64. float32 has no tensor cores here (TF32 is ruled out), so its blocks are 32 x 32 and
 products along the head go in steps of 16, from transposed copies, as in the forward kernel.
 """
