@@ -25,9 +25,7 @@ TOGETHER = 32
 
 
 @cuda_kernel("rms_norm_backward.cu")
-def rms_norm_backward(
-    launch: Launcher, x: Any, weight: Any, dy: Any, dx: Any, dweight: Any, eps: float = 1e-6
-) -> None:
+def rms_norm_backward(launch: Launcher, x: Any, weight: Any, dy: Any, dx: Any, dweight: Any, eps: float = 1e-6) -> None:
     """dx for each row and dweight over all of them."""
     rows, cols = x.shape
     g = in_registers(x, arrays=4)
