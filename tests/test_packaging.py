@@ -74,7 +74,7 @@ def test_the_wheel_holds_every_file_of_every_package_and_nothing_else(wheel):
     suffixes = {Path(name).suffix for name in inside if name.startswith("kparity_cuda/")}
     assert {".cu", ".cuh", ".h", ".py"} <= suffixes
     kernels = {Path(name).stem for name in inside if name.startswith("kparity_cuda/kernels/") and name.endswith(".cu")}
-    assert len(kernels) == 17
+    assert len(kernels) == 21
 
 
 def test_the_wheel_declares_plugins_script_licence_and_extras(wheel):
@@ -122,7 +122,7 @@ def test_the_wheel_works_on_its_own(wheel, environment, tmp_path):
     assert where.stdout.count(str(wheel)) == 2
     listed = kparity("list", "--json")
     assert listed.stderr == ""
-    assert len(json.loads(listed.stdout)) == 17
+    assert len(json.loads(listed.stdout)) == 21
     assert "__global__" in kparity("show", "activation/softmax", "-b", "cuda").stdout
     run = kparity("run", "activation/softmax", "-b", "cpu_ref", "-c", "rows=3,*", "--no-timing", "--json")
     assert run.returncode == 0, run.stderr

@@ -298,7 +298,7 @@ def test_a_distribution_that_cannot_be_imported_is_named_and_the_others_go_on(in
     assert f"entry point 'strange' ({target}) cannot be imported: " in fault.fault
     assert complaint in fault.fault
     assert {"toy", "jax", "cpu_ref"} <= set(found.backends)
-    assert len(found.tasks) == 17 + 2
+    assert len(found.tasks) == 21 + 2
 
 
 def test_two_distributions_that_collide_are_both_named(install):

@@ -31,11 +31,12 @@ from kparity_tasks.dtypes import FLOATS
         edge(batch=1, heads=2, kv_heads=1, queries=33, keys=65, head_dim=80, causal=True),
         typical(batch=1, heads=2, kv_heads=1, queries=128, keys=128, head_dim=64),
         typical(batch=1, heads=2, kv_heads=1, queries=128, keys=128, head_dim=128, causal=True),
-        perf(batch=1, heads=16, kv_heads=4, queries=4096, keys=4096, head_dim=128),
-        perf(batch=1, heads=16, kv_heads=4, queries=4096, keys=4096, head_dim=128, causal=True),
+        perf(batch=16, heads=8, kv_heads=2, queries=1024, keys=1024, head_dim=128),
+        perf(batch=16, heads=8, kv_heads=2, queries=1024, keys=1024, head_dim=128, causal=True),
     ],
     flops="10 * batch * heads * queries * keys * head_dim // (1 + causal)",
     numerics=Numerics(storage_intermediates=True),
+    independent="batch",
 )
 def scaled_dot_product_backward(q, k, v, dout, causal=False):
     """Gradients of attention. For each head, with p = softmax(q k^T / sqrt(head_dim)) and dp = dout v^T:

@@ -27,6 +27,7 @@ from kparity_tasks.loss.cross_entropy import cross_entropy
         perf(rows=4096, classes=32000, label_smoothing=0.1),
     ],
     flops="7 * rows * classes",
+    independent="rows",
 )
 def cross_entropy_backward(logits, targets, dloss, ignore_index=-100, label_smoothing=0.0):
     """Gradient of the loss of each row: dlogits[r, c] = dloss[r] (p[r, c] - (1 - s) [c = targets[r]] - s / classes).

@@ -1,10 +1,10 @@
 """The gradients of root-mean-square normalisation.
 
-Traffic: x and dy read once, dx written once, 3 * rows * cols * sizeof(T) bytes; the weight stays in the L2 cache. Eleven
-operations an element: memory only. dx is a sum along each row, dweight one across all of them, and both come from one
-read: as many blocks as the GPU holds at a time walk over the rows, each group of threads with its row of x and dy in
-registers, and with its own sum of dweight for the columns that it holds. These sums go to scratch, and a second, small
-kernel adds them up. No atomics: the order of the additions is fixed, so that every run gives the same bits.
+Traffic: x and dy read once, dx written once, 3 * rows * cols * sizeof(T) bytes; the weight stays in the L2 cache.
+Eleven operations an element: memory only. dx is a sum along each row, dweight one across all of them, and both come
+from one read: as many blocks as the GPU holds at a time walk over the rows, each group of threads with its row of x and
+dy in registers, and with its own sum of dweight for the columns that it holds. These sums go to scratch, and a second,
+small kernel adds them up. No atomics: the order of the additions is fixed, so that every run gives the same bits.
 
 Rows beyond 8,192 elements do not leave registers for the sums. They are read twice, and the sums grow in scratch, where
 each thread reads and writes its own columns.
