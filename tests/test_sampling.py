@@ -131,8 +131,9 @@ def test_extra_checks_see_each_piece_as_a_problem_of_its_own(problem, right):
 
 
 def test_every_bundled_perf_case_is_sampled():
+    whole = {"normalization/rms_norm_backward"}  # each row of dx needs all columns, each column of dweight all rows
     for spec in Session().catalogue.tasks.values():
-        if not spec.name.startswith("demo/"):
+        if not spec.name.startswith("demo/") and spec.name not in whole:
             for case in spec.cases(roles=["perf"]):
                 samples = choose(spec, case, 3)
                 assert samples, case

@@ -19,7 +19,7 @@ from kparity_tasks.normalization.rms_norm import rms_norm
         edge(rows=2, cols=20011),
         edge(rows=65537, cols=8),
         typical(rows=64, cols=4096),
-        perf(rows=8192, cols=4096),
+        perf(rows=4096, cols=4096),
     ],
     flops="11 * rows * cols",
 )
