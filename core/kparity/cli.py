@@ -31,6 +31,7 @@ for name, command in (
     ("report", looking.report),
     ("matrix", combining.matrix),
     ("agree", agreeing.agree),
+    ("new", authoring.new),
     ("conformance", authoring.conformance),
     ("regress", combining.regress),
     ("schema", looking.schema),

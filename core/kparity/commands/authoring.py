@@ -1,4 +1,4 @@
-"""`kparity conformance`: for people who write a backend."""
+"""`kparity new` and `kparity conformance`: for people who write a backend."""
 
 from __future__ import annotations
 
@@ -55,3 +55,17 @@ def conformance(
             raise UsageError(f"{str(out)!r} cannot be written: {error.strerror}") from error
     typer.echo(render["json" if json else "markdown" if markdown else "text"](certificate))
     raise SystemExit(certificate.status)
+
+
+def new(
+    kind: Annotated[str, typer.Argument(metavar="backend|task", help="What the project brings.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the backend, or CATEGORY/NAME of the task.")],
+    dir: Annotated[Path, typer.Option(metavar="DIR", help="Where the project's folder is made.")] = Path("."),
+) -> None:
+    """Make a project for a backend or a task of your own; it passes its tests as it is."""
+    from kparity.scaffold import new_project
+
+    project = new_project(kind, name, dir)
+    files = sorted(str(path.relative_to(project)) for path in project.rglob("*") if path.is_file())
+    typer.echo("\n".join([f"{project}", *(f"  {file}" for file in files), ""]))
+    typer.echo(f"next: cd {project} && pip install -e '.[dev]' && pytest -rs")
