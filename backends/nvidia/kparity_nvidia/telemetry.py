@@ -44,6 +44,7 @@ class Nvml:
             "sm_clock_mhz": float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
             "memory_clock_mhz": float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
             "power_w": nvml.nvmlDeviceGetPowerUsage(handle) / 1000,
+            "memory_used_mb": nvml.nvmlDeviceGetMemoryInfo(handle).used / 1e6,
             "temperature_c": float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
         }
         mask = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +13,7 @@ import numpy as np
 from kparity import Case, DeviceInfo, Probes, Unavailable, cpu_name, dtypes
 from kparity_nvidia import OnNvidia
 from kparity_torch.compiled import ToCompile
+from kparity_torch.specimens import SPECIMENS
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +32,7 @@ class TorchBackend(OnNvidia):
 
     name: ClassVar[str] = "torch"
     remedy: ClassVar[str] = "pip install 'kparity[torch]'"
+    specimens: ClassVar[Mapping[str, str]] = SPECIMENS
     _torch: types.ModuleType
     _device: torch.device
 

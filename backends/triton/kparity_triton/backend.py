@@ -13,6 +13,7 @@ import numpy as np
 
 from kparity import Case, DeviceInfo, Probes, Support, Unavailable, dtypes
 from kparity_nvidia import OnNvidia
+from kparity_triton.specimens import SPECIMENS
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +31,7 @@ class TritonBackend(OnNvidia):
 
     name = "triton"
     remedy = "pip install 'kparity[triton]'"
+    specimens = SPECIMENS
     _device: torch.device
 
     def open(self, index: int = 0) -> DeviceInfo:
