@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from kparity.commands import agreeing, authoring, benching, combining, evaluating, historic, looking
+from kparity.commands import agreeing, authoring, benching, combining, evaluating, historic, looking, replaying
 from kparity.commands.common import escaped, stderr
 from kparity.errors import KparityError
 
@@ -32,6 +32,7 @@ for name, command in (
     ("matrix", combining.matrix),
     ("agree", agreeing.agree),
     ("new", authoring.new),
+    ("replay", replaying.replay),
     ("conformance", authoring.conformance),
     ("regress", combining.regress),
     ("schema", looking.schema),

@@ -21,6 +21,7 @@ from kparity.lanes import Lane, Options, calibrate_all, open_all, run_lanes
 from kparity.plan import Selection, runs_by_default
 from kparity.provenance import git_states
 from kparity.records import Evaluation
+from kparity.replay import WORTH_REPLAYING, Bundle
 from kparity.resuming import Past, device_differences
 from kparity.sharding import assign, plan_digest
 from kparity.store import RunFolder
@@ -40,6 +41,7 @@ class Run:
         devices: the device of each line-up.
         finished: evaluations that stood in the folder already; 0 for a new run.
         path: the run folder; None where none is written.
+        replays: folder for a replay bundle of each evaluation that does not pass; None, as at first, for none.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Run:
         self.devices: dict[str, DeviceInfo] = {lane.label: lane.device for lane in lanes if lane.device is not None}
         self.finished = 0
         self.path = folder.path if folder is not None else None
+        self.replays: Path | None = None
         self._catalogue = catalogue
         self._lanes = lanes
         self._options = options
@@ -62,10 +65,17 @@ class Run:
             for evaluation in run_lanes(self._lanes, checks, self.info.seed, self._options):
                 if self._folder is not None:
                     self._folder.append(evaluation)
+                if self.replays is not None and evaluation.status in WORTH_REPLAYING:
+                    self._bundle(evaluation).write(self.replays)
                 self._catalogue.notify("evaluation_finished", evaluation=evaluation)
                 yield evaluation
         finally:
             self.close()
+
+    def _bundle(self, evaluation: Evaluation) -> Bundle:
+        work = [subject for lane in self._lanes for subject, _, _ in lane.work]
+        subject = next(one for one in work if one.info == evaluation.implementation)
+        return Bundle(evaluation=evaluation, run=self.info, source=subject.source, entry_point=subject.entry_point)
 
     def close(self) -> None:
         """End every worker and close the run folder."""

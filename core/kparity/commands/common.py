@@ -47,6 +47,9 @@ JsonLines = Annotated[
     typer.Option("--json-lines", help="Print each record to standard output as one line of JSON, as it finishes."),
 ]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Run folder to write; must not hold a run yet.")]
+Replays = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Write a replay bundle of each evaluation that does not pass.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Inline = Annotated[bool, typer.Option("--inline", help="Run in this process instead of workers; for debugging.")]
 Timing = Annotated[bool, typer.Option("--timing/--no-timing", help="Take times of typical and perf cases.")]

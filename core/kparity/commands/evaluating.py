@@ -15,6 +15,7 @@ from kparity.commands.common import (
     Json,
     JsonLines,
     Out,
+    Replays,
     Roles,
     Seed,
     Tasks,
@@ -54,6 +55,7 @@ def run(
     ] = "full",
     seed: Seed = None,
     out: Out = None,
+    replays: Replays = None,
     json: Json = False,
     json_lines: JsonLines = False,
     inline: Inline = False,
@@ -107,6 +109,7 @@ def run(
             prepared = session.prepare(selection, options, out=out, shard=part)
     if resume is not None:
         stderr().print(f"{prepared.finished} evaluations were finished, {prepared.total} are left", highlight=False)
+    prepared.replays = replays
     rows, evaluations, interrupted = follow(prepared, keep=json and resume is None, json_lines=json_lines)
     if resume is not None:  # all of it, what was finished before included
         everything = open_run(resume)
@@ -134,6 +137,7 @@ def verify(
     case: Cases = None,
     seed: Seed = None,
     out: Out = None,
+    replays: Replays = None,
     json: Json = False,
     json_lines: JsonLines = False,
     timing: Timing = True,
@@ -164,6 +168,7 @@ def verify(
         options=options,
         out=out,
     )
+    prepared.replays = replays
     rows, evaluations, interrupted = follow(prepared, keep=json, json_lines=json_lines)
     if not json_lines:
         show_run(prepared, rows, evaluations, json)
