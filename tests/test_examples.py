@@ -85,7 +85,7 @@ def test_every_hook_is_used(example):
     evaluations = list(run)
     assert {one.task for one in evaluations} == {"signal/difference"}
     assert {one.status for one in evaluations} == {"passed"}
-    assert all(one.verdict.checks[-1].name == "telescopes" for one in evaluations)
+    assert all("telescopes" in [check.name for check in one.verdict.checks] for one in evaluations)
     text = session.catalogue.reporters["csv"].render(run.info, evaluations)
     assert text.splitlines()[1] == 'signal/difference,host:numpy,"rows=1,cols=2,T=float32",passed'
 
