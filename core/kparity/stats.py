@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -197,11 +198,9 @@ def _outcome(ratio: Interval, margin: float) -> Outcome:
 def _walsh_rank(count: int, alpha: float) -> int:
     """Index of the lower confidence limit among the sorted Walsh averages: exact up to 60 pairs, then normal."""
     if count > 60:
-        from scipy.stats import norm
-
         mean = count * (count + 1) / 4
         deviation = math.sqrt(count * (count + 1) * (2 * count + 1) / 24)
-        return max(int(mean - norm.ppf(1 - alpha / 2) * deviation - 0.5) - 1, 0)
+        return max(int(mean - statistics.NormalDist().inv_cdf(1 - alpha / 2) * deviation - 0.5) - 1, 0)
     ways = np.zeros(count * (count + 1) // 2 + 1)  # ways[w]: subsets of ranks 1..count that sum to w
     ways[0] = 1
     for one in range(1, count + 1):
@@ -223,10 +222,8 @@ def _rank_sum_rank(n: int, m: int, alpha: float) -> int:
     -1 where not even the whole range has that confidence.
     """
     if n * m > 400:
-        from scipy.stats import norm
-
         deviation = math.sqrt(n * m * (n + m + 1) / 12)
-        return max(int(n * m / 2 - norm.ppf(1 - alpha / 2) * deviation - 0.5) - 1, -1)
+        return max(int(n * m / 2 - statistics.NormalDist().inv_cdf(1 - alpha / 2) * deviation - 0.5) - 1, -1)
     ways = np.zeros(n * m + 1)  # ways[u]: rankings whose Mann-Whitney statistic is u, a Gaussian binomial coefficient
     ways[0] = 1
     for one in range(1, n + 1):
