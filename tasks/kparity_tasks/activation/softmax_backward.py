@@ -18,7 +18,7 @@ from kparity_tasks.dtypes import FLOATS
         edge(rows=3, cols=1023),
         edge(rows=2, cols=40961),
         edge(rows=65537, cols=8),
-        typical(rows=64, cols=4096),
+        typical(rows=32, cols=4096),
         perf(rows=8192, cols=8192),
     ],
     flops="9 * rows * cols",

@@ -18,7 +18,7 @@ from kparity_tasks.normalization.rms_norm import rms_norm
         edge(rows=3, cols=1023),
         edge(rows=2, cols=20011),
         edge(rows=65537, cols=8),
-        typical(rows=64, cols=4096),
+        typical(rows=32, cols=4096),
         perf(rows=4096, cols=4096),
     ],
     flops="11 * rows * cols",
