@@ -20,7 +20,7 @@ from kparity.clock import DeviceClock, Telemetry, busy_seconds, self_test
 from kparity.conformance.workbench import NotChecked, Promise, Workbench, outputs_of, small_integers
 from kparity.errors import Unsupported
 
-_CLOCK_TRIALS = 4
+_CLOCK_TRIALS = 5
 _FLUSH_S = 5e-6
 """No cache worth the name is evicted in less."""
 _CALLS = 1000
@@ -63,13 +63,16 @@ def unclaimed_refused(bench: Workbench) -> list[str]:
 
 
 def clock_is_true(bench: Workbench) -> list[str]:
-    """The clock passes its self-test; a busy host may disturb a few trials."""
-    clock = _clock(bench)
+    """The clock passes its self-test, twice: a busy host may disturb a trial, or hide a small fault in one."""
+    clock, passed = _clock(bench), 0
+    faults: tuple[str, ...] = ()
     for _ in range(_CLOCK_TRIALS):
         report = self_test(clock)
-        if report.trusted:
+        passed += report.trusted
+        if passed == 2:
             return []
-    return list(report.faults)
+        faults = report.faults or faults
+    return list(faults)
 
 
 def clock_sees_calls(bench: Workbench) -> list[str]:

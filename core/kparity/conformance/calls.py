@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from kparity.backend import Backend
-from kparity.clock import busy_seconds
+from kparity.backend import Backend, Executable
+from kparity.clock import DeviceClock, busy_seconds
 from kparity.conformance.workbench import (
     Doubler,
     NotChecked,
@@ -26,6 +26,8 @@ _BURST_S = 0.03
 """How long a burst of calls must last for the lag of a `wait` to show."""
 _MOST_CALLS = 1 << 14
 _SHOWS_S = 0.01
+_TRIES = 3
+"""A breach shows in each of them; what shows in some is a busy host."""
 
 
 def repeatable(bench: Workbench) -> list[str]:
@@ -82,23 +84,27 @@ def side_queue(bench: Workbench) -> list[str]:
     executable = bench.compiled("sideways", [array], [argument])
     backend.synchronize(outputs_of(executable, [argument]))
     clock.collect()
+    breaches = [_beside(backend, clock, executable, argument) for _ in range(_TRIES)]
+    return [] if "" in breaches else breaches[:1]
+
+
+def _beside(backend: Backend, clock: DeviceClock, executable: Executable, argument: Any) -> str:
+    """What is wrong with one call that leaves work on a second queue; empty where nothing is."""
     clock.begin()
     start = time.perf_counter()
     backend.synchronize(outputs_of(executable, [argument]))
     whole = time.perf_counter() - start
-    time.sleep(max(2 * _SHOWS_S, 0.05))  # what outlived synchronize ends before the window is closed
+    time.sleep(5 * _SHOWS_S)  # what outlived synchronize ends before the window is closed
     clock.end()
     (activities,) = clock.collect()
     busy = busy_seconds(activities)
     if busy > whole + 1e-3:
-        return [f"synchronize returned after {whole * 1e3:.1f} ms, the device worked for {busy * 1e3:.1f} ms"]
+        return f"synchronize returned after {whole * 1e3:.1f} ms, the device worked for {busy * 1e3:.1f} ms"
     if whole < _SHOWS_S:
-        return [
-            f"a call that leaves {_SHOWS_S * 1e3:.0f} ms of work on a second queue was over in {whole * 1e3:.1f} ms"
-        ]
+        return f"a call that leaves {_SHOWS_S * 1e3:.0f} ms of work on a second queue was over in {whole * 1e3:.1f} ms"
     if busy < whole / 2:
-        return [f"the clock saw {busy * 1e3:.1f} ms of work in a call of {whole * 1e3:.1f} ms"]
-    return []
+        return f"the clock saw {busy * 1e3:.1f} ms of work in a call of {whole * 1e3:.1f} ms"
+    return ""
 
 
 def surface(bench: Workbench) -> list[str]:
@@ -195,7 +201,7 @@ def _lags_on(doubler: Doubler, settle: Callable[[Sequence[Any]], None], name: st
     while _burst(doubler, settle, calls)[0] < _BURST_S and calls < _MOST_CALLS:
         calls *= 2
     wanted, lags, shares = doubler.array + doubler.array, [], []
-    for _ in range(3):
+    for _ in range(_TRIES):
         whole, lag, result = _burst(doubler, settle, calls)
         if not same_values(result, wanted):
             return [f"after {name}, the output held other values than the result"]

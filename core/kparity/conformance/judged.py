@@ -158,7 +158,7 @@ PROMISES: Sequence[Promise] = (
     *(
         Promise(
             f"candidates.{cheat}",
-            f"a candidate that returns {what} does not pass",
+            f"no candidate passes that returns {what}",
             functools.partial(caught, cheat=cheat),
         )
         for cheat, what in CHEATS.items()
