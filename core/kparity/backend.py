@@ -104,6 +104,10 @@ class Backend(ABC):
             nothing.
         specimens: source texts for the conformance suite, by name, where plain Python with operators on device arrays
             does not do; see `kparity.conformance.specimens`.
+        library_kernels: regular expressions for the names of device kernels that come from a vendor's or framework's
+            library, for the policy `hand-written`.
+        guarded: modules (`package.module`) and classes (`package.module:Class`) of the framework that an
+            implementation must leave as they are, since kparity relies on them.
     """
 
     name: ClassVar[str]
@@ -112,6 +116,8 @@ class Backend(ABC):
     fork_safe: ClassVar[bool] = True
     requires_api: ClassVar[str] = ""
     specimens: ClassVar[Mapping[str, str]] = {}
+    library_kernels: ClassVar[tuple[str, ...]] = ()
+    guarded: ClassVar[tuple[str, ...]] = ()
     info: DeviceInfo
 
     @abstractmethod
@@ -193,6 +199,34 @@ class Backend(ABC):
 
     def telemetry(self) -> Telemetry | None:
         """Clocks, power, temperature and the like at this moment, where they can be read."""
+        return None
+
+    def alter(self, array: DeviceArray, positions: np.ndarray, values: np.ndarray) -> DeviceArray:
+        """`array` with other values at flat positions, for fresh content between timed calls.
+
+        In place where the framework can (and then without leaving a trace such as a version counter), else a new array;
+        by default through the host.
+        """
+        host = self.get(array)
+        host.reshape(-1)[positions] = values
+        return self.put(host)
+
+    def duplicate(self, array: DeviceArray) -> DeviceArray:
+        """A copy in memory of its own; by default through the host."""
+        return self.put(self.get(array))
+
+    def storage(self, array: DeviceArray) -> tuple[int, int] | None:
+        """Address and length in bytes of the memory that `array` spans; None where the framework does not tell."""
+        return None
+
+    def poison(self, sizes: Sequence[int]) -> bool:
+        """Fill free memory that allocations of these sizes would get with bytes 0xFF (NaN in every float format), so
+        that memory which is never written holds no old answer; returns whether that was done.
+        """
+        return False
+
+    def numerics_modes(self) -> dict[str, str] | None:
+        """The framework's global switches that change results (TF32, default precision, ...); None where unknown."""
         return None
 
     def probes(self) -> Probes | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,14 @@ Bound = int | float | str
 
 
 class Distribution(ABC):
-    """How one input is drawn."""
+    """How one input is drawn.
+
+    Attributes:
+        independent: elements are drawn independently of each other, so that any of them may be replaced by another
+            draw: what lets inputs change between timed calls.
+    """
+
+    independent: ClassVar[bool] = False
 
     @abstractmethod
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
@@ -40,6 +47,7 @@ def _resolve(bound: Bound, values: Mapping[str, Any]) -> int | float:
 class normal(Distribution):  # noqa: N801 - reads as a verb in specs
     """Normal with the given mean and standard deviation (a number or an axis expression)."""
 
+    independent: ClassVar[bool] = True
     mean: Bound = 0.0
     std: Bound = 1.0
 
@@ -57,6 +65,7 @@ class normal(Distribution):  # noqa: N801 - reads as a verb in specs
 class uniform(Distribution):  # noqa: N801
     """Uniform on [low, high), as float32; rounding to a narrower dtype may reach `high`."""
 
+    independent: ClassVar[bool] = True
     low: Bound = 0.0
     high: Bound = 1.0
 
@@ -74,6 +83,7 @@ class integers(Distribution):  # noqa: N801
     `integers(0, "vocab")` draws indices below an axis; `special` is for sentinels such as an ignore index.
     """
 
+    independent: ClassVar[bool] = True
     low: Bound = 0
     high: Bound = 100
     special: int | None = None

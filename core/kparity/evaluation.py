@@ -27,12 +27,14 @@ from kparity.records import (
     Evaluation,
     ImplementationInfo,
     Isolation,
+    Policy,
     Status,
     Verdict,
 )
 from kparity.roofline import floor_s, primary_time, roofline
 from kparity.sandbox.engine import ImplementationFailure, Returned
 from kparity.sandbox.host import Runner
+from kparity.scrutiny import Scrutiny
 from kparity.spec import KernelSpec
 from kparity.timing import Timed, TimingPolicy
 from kparity.verify import Check, Evidence, SignatureCheck, judge
@@ -69,6 +71,9 @@ class Setting:
 
     Attributes:
         ceilings: what the device was measured to reach; None leaves records without a roofline.
+        watched: the implementation is watched by every detector.
+        policy: whose kernels may run.
+        library_kernels: patterns for the names of those that are not the implementation's own.
         shared, exclusive: held while the device is merely used, and while something is timed.
         thinking: held while the judge itself computes.
         repeats: further executions on the same inputs, where `determinism.repeats_of` wants any.
@@ -79,6 +84,9 @@ class Setting:
     checks: tuple[Check, ...] = ()
     timing: TimingPolicy | None = None
     ceilings: Ceilings | None = None
+    watched: bool = False
+    policy: Policy = "any"
+    library_kernels: tuple[str, ...] = ()
     shared: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
     exclusive: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
     thinking: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
@@ -106,8 +114,11 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
     figures: tuple[Accuracy, ...] = ()
     steadiness: Determinism | None = None
     timed: Timed | None = None
+    scrutiny: Scrutiny | None = None
     try:
         with setting.shared():
+            if setting.watched:
+                setting.runner.watch()
             setting.runner.load(target=subject.info.target, source=subject.source, entry_point=subject.entry_point)
             support = setting.runner.supports(blank.case)
             if support.answer == "no":
@@ -120,6 +131,8 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
             returned = setting.runner.execute(problem.case, problem.inputs)
         with setting.thinking():
             verdict = judge(Evidence(problem, returned.outputs, returned.inputs_digest), setting.checks)
+            if returned.findings:
+                verdict = Verdict.of_checks([*verdict.checks, *returned.findings])
             if _comparable(verdict):
                 figures = accuracy(problem, returned.outputs)
         more = repeats_of(blank.case.role, setting.repeats, candidate=bool(subject.source), emulated=emulated)
@@ -130,10 +143,20 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
                 runs = [(one.outputs, one.inputs_digest) for one in later]
                 steadiness, check = examine(problem, returned.outputs, runs, setting.checks)
             verdict = Verdict.of_checks([*verdict.checks, check])
+        if verdict.status == "passed" and setting.watched:
+            scrutiny = Scrutiny(setting.runner, problem, setting.checks)
+            with setting.shared():
+                scrutiny.repeat()
+            verdict = scrutiny.verdict(verdict)
         if verdict.status == "passed" and setting.timing is not None and not emulated:
             with setting.exclusive():
-                timed = setting.runner.measure(setting.timing)
+                timed = (scrutiny or setting.runner).measure(setting.timing)
+            if scrutiny is not None:
+                verdict = scrutiny.verdict(verdict)
             verdict = _possible(problem.spec, blank.case, setting.device, verdict, timed, setting.ceilings)
+        if verdict.status == "passed" and scrutiny is not None and blank.case.role != "edge":
+            scrutiny.attribute(setting.policy, timed.launches if timed is not None else (), setting.library_kernels)
+            verdict = scrutiny.verdict(verdict)
     except Unsupported as error:
         verdict = Verdict.unsupported(str(error))
     except ImplementationFailure as error:
@@ -149,6 +172,8 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
         inputs_digest=digest,
         duration_s=time.perf_counter() - started,
         output=setting.runner.output() if verdict.status != "passed" else "",
+        detection=scrutiny.detection(setting.runner.isolation) if scrutiny is not None else None,
+        launches=timed.launches if timed is not None else (),
     )
     if timed is None or verdict.status != "passed":
         return record

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 
@@ -21,7 +22,7 @@ from kparity.errors import KparityError, Unavailable, WorkerError
 from kparity.evaluation import Setting, Subject, blank_record, evaluate, lost
 from kparity.host import memory_bytes
 from kparity.problem import Problem
-from kparity.records import Ceilings, Evaluation, Isolation, Verdict
+from kparity.records import Ceilings, Evaluation, Isolation, Policy, Verdict
 from kparity.roofline import best_ceilings, recall_ceilings, remember_ceilings
 from kparity.sandbox.host import InlineRunner, ProcessRunner, Runner
 from kparity.sandbox.limits import Limits
@@ -43,6 +44,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         limits: what the worker of a candidate may use.
         repeats: further executions on the same inputs, of typical cases and of every case of a candidate, which say
             whether an implementation is deterministic; 0 for none.
+        watch: whom the detectors watch: `candidates` that were given as source text, or `all`.
+        policy: whose kernels may run on the device: `any`, or `hand-written` ones only, library kernels fail.
     """
 
     seed: int | None = None
@@ -52,6 +55,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int = 0
     limits: Limits = Limits()
     repeats: int = 2
+    watch: Literal["candidates", "all"] = "candidates"
+    policy: Policy = "any"
 
 
 @dataclass
@@ -360,6 +365,9 @@ def _evaluate_on(
         checks=checks,
         timing=lane.options.timing if lane.timed(spec, case) else None,
         ceilings=lane.ceilings,
+        watched=bool(subject.source) or lane.options.watch == "all" or lane.options.policy != "any",
+        policy=lane.options.policy,
+        library_kernels=lane.backend.library_kernels,
         # An interpreter takes the longest and is never timed: it does not queue for a core.
         shared=functools.partial(machine.shared, counted=lane.device.kind != "interpreter"),
         exclusive=machine.exclusive,

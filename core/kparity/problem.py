@@ -48,7 +48,11 @@ class Problem:
         Raises:
             SpecError: the reference contradicts the declaration on this case.
         """
-        inputs = generate(spec, case, seed)
+        return cls.on(spec, case, seed, generate(spec, case, seed))
+
+    @classmethod
+    def on(cls, spec: KernelSpec, case: Case, seed: int, inputs: Arrays) -> Problem:
+        """The same on inputs that were not drawn from the seed, which still chooses the sample of a large case."""
         samples = choose(spec, case, seed) if is_large(case) else []
         if not samples:
             return cls._posed(spec, case, seed, inputs, digest(inputs))

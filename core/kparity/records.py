@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
 
 import msgspec
 
@@ -21,6 +21,25 @@ Measurand = Literal["device", "end_to_end", "dispatch"]
 Isolation = Literal["inline", "process"]
 Determinism = Literal["bitwise", "within_bound", "divergent"]
 CacheState = Literal["cold", "warm"]
+Level = Literal["high", "medium", "low"]
+Policy = Literal["any", "hand-written"]
+Detector = Literal[
+    "process",
+    "unchanged",
+    "repeated",
+    "sampled",
+    "varied",
+    "second_clock",
+    "overlap",
+    "late",
+    "census",
+    "integrity",
+    "modes",
+    "poison",
+    "launches",
+]
+DETECTORS: tuple[Detector, ...] = get_args(Detector)
+"""What can be in force while an implementation is evaluated; `docs/trust.md` says what each is good for."""
 
 
 class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -258,6 +277,58 @@ class Assurance(msgspec.Struct, frozen=True, omit_defaults=True):
     missing: dict[str, str] = {}
 
 
+_JUDGED: frozenset[Detector] = frozenset({"process", "unchanged", "repeated", "varied"})
+_TIMED: frozenset[Detector] = frozenset({"sampled", "second_clock"})
+_SEEN: frozenset[Detector] = frozenset({"overlap", "late", "census", "integrity", "modes"})
+
+
+class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which protections were in force for one evaluation.
+
+    Attributes:
+        in_force: each did its work and could tell.
+        lacking: the others, with the reason where there is one; none lowers the bar, each lowers the level.
+        timed: times were taken, so that the protections of times count for the level.
+    """
+
+    in_force: tuple[Detector, ...] = ()
+    lacking: dict[Detector, str] = {}
+    timed: bool = False
+
+    @classmethod
+    def of(cls, in_force: Iterable[Detector], lacking: Mapping[Detector, str], *, timed: bool) -> Detection:
+        """Sorted; what is neither in force nor explained is lacking without a reason."""
+        held = frozenset(in_force) - frozenset(lacking)
+        rest = {one: lacking.get(one, "not applied") for one in DETECTORS if one not in held}
+        return cls(tuple(one for one in DETECTORS if one in held), rest, timed)
+
+    @property
+    def level(self) -> Level:
+        """`medium` where the judge varied the inputs and judged repeated calls (and timed ones, where there are times)
+        in a worker; `high` where the detectors, poisoned memory and, for times, the list of launches add to that.
+        """
+        held = frozenset(self.in_force)
+        wanted = _JUDGED | _TIMED if self.timed else _JUDGED
+        if not wanted <= held:
+            return "low"
+        more = _SEEN | {"poison"} | ({"launches"} if self.timed else set())
+        return "high" if more <= held else "medium"
+
+
+class Launch(msgspec.Struct, frozen=True):
+    """What one kernel contributed to the device time of a timing.
+
+    Attributes:
+        name: of the kernel; `copy` or `fill` for those.
+        calls: how often it ran in each timed call, on average.
+        share: of the device time of all activities.
+    """
+
+    name: str
+    calls: float
+    share: float
+
+
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one (implementation, case, device).
 
@@ -276,6 +347,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         inputs_digest: digest of the input bytes, the same on every machine for the same seed.
         output: what the worker printed, its last few kilobytes; shown, never parsed.
         worker_lost: the worker died, hung or could not be started, so that a resumed run tries again.
+        detection: which detectors were in force; None for an implementation that was not watched.
+        launches: what ran on the device during the timed calls, largest share first; empty where that cannot be seen.
     """
 
     task: str
@@ -300,6 +373,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float = 0.0
     output: str = ""
     worker_lost: bool = False
+    detection: Detection | None = None
+    launches: tuple[Launch, ...] = ()
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from kparity.clock import DeviceClock, Telemetry, busy_seconds
-from kparity.records import CacheState, Conditions, Measurand, Measurement
+from kparity.records import CacheState, Conditions, Launch, Measurand, Measurement
 from kparity.stats import Interval, calmness, look_confidence, median_interval
 
 HOST_CLOCK = "host:perf_counter_ns"
@@ -50,11 +50,13 @@ class Timed(msgspec.Struct, frozen=True):
         measurements: at most one for each measurand.
         conditions: the state of the machine around it.
         withheld: why there is no device time although the device has a clock; empty where nothing is wrong.
+        launches: what ran on the device, largest share of its time first; empty where no clock saw it.
     """
 
     measurements: tuple[Measurement, ...]
     conditions: Conditions
     withheld: str = ""
+    launches: tuple[Launch, ...] = ()
 
 
 class Bench:
@@ -127,9 +129,9 @@ class Bench:
         return [] if self._fault(samples) else samples.device, samples.end_to_end
 
     def _sample(self, calls: Sequence[Callable[[], Sequence[object]]], inner: int, cold: bool, into: _Samples) -> None:
+        call = calls[len(into.end_to_end) % len(calls)]  # may prepare its arguments: before the cache is evicted
         if cold:
             self._flush()
-        call = calls[len(into.end_to_end) % len(calls)]
         if self._clock is not None:
             self._clock.begin()
         now = time.perf_counter_ns
@@ -174,9 +176,9 @@ class Bench:
         ]
         fault = self._fault(samples)
         if self._clock is None or fault:
-            return Timed(tuple(host), conditions, fault)
+            return Timed(tuple(host), conditions, fault, samples.shares())
         device = measurement("device", samples.device, self._clock.name, self._step_s or 0.0)
-        return Timed((device, *host), conditions)
+        return Timed((device, *host), conditions, launches=samples.shares())
 
     def _fault(self, samples: _Samples) -> str:
         if self._clock is None:
@@ -194,6 +196,16 @@ class _Samples(msgspec.Struct):
     end_to_end: list[float]
     dispatch: list[float]
     faults: list[str]
+    ran: dict[str, list[float]] = {}
+
+    def shares(self) -> tuple[Launch, ...]:
+        """What ran on the device, by name."""
+        total = sum(map(sum, self.ran.values()))
+        found = [
+            Launch(name, len(times) / len(self.end_to_end), sum(times) / total if total else 0.0)
+            for name, times in self.ran.items()
+        ]
+        return tuple(sorted(found, key=lambda one: -one.share))
 
     def add_device(self, clock: DeviceClock) -> None:
         """Read the device times of the samples taken since the last time."""
@@ -207,6 +219,8 @@ class _Samples(msgspec.Struct):
             self.faults.append(f"the {clock.name} clock recorded {len(recorded)} of {missing} calls")
             recorded = [*recorded, *([] for _ in range(missing))][:missing]
         for activities in recorded:
+            for one in activities:
+                self.ran.setdefault(one.name or one.kind, []).append((one.end_ns - one.start_ns) * 1e-9)
             seconds = busy_seconds(activities)
             if seconds <= 0:
                 self.faults.append(f"the {clock.name} clock saw no work on the device during a call")

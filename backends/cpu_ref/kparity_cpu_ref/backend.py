@@ -58,6 +58,35 @@ class CpuRefBackend(Backend):
             raise TypeError(f"cpu_ref expected a numpy.ndarray, got {type(array).__module__}.{type(array).__name__}")
         return np.array(array, order="C")
 
+    def alter(self, array: np.ndarray, positions: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """In place."""
+        array.reshape(-1)[positions] = values
+        return array
+
+    def duplicate(self, array: np.ndarray) -> np.ndarray:
+        """A contiguous copy."""
+        return self.get(array)
+
+    def storage(self, array: np.ndarray) -> tuple[int, int]:
+        """The bytes between the first and the last element, both included."""
+        if type(array) is not np.ndarray:
+            raise TypeError(f"cpu_ref expected a numpy.ndarray, got {type(array).__name__}")
+        low, high = np.lib.array_utils.byte_bounds(array)
+        return low, high - low if array.size else 0
+
+    def poison(self, sizes: Sequence[int]) -> bool:
+        """Fill and free a few blocks of each size."""
+        for size in sizes:
+            blocks = [np.full(size, 0xFF, np.uint8) for _ in range(3)]
+            del blocks
+        return True
+
+    def numerics_modes(self) -> dict[str, str]:
+        """How NumPy treats floating-point errors, and whether the processor flushes subnormal numbers to zero."""
+        half = np.finfo(np.float32).tiny * np.ones(2, np.float32) / np.float32(2)
+        modes = {f"np.errstate {name}": value for name, value in np.geterr().items()}
+        return {**modes, "subnormal numbers": "kept" if half.all() else "flushed"}
+
     def probes(self) -> Probes:
         """NumPy's copy and BLAS product."""
         return Probes(np.copy, np.copy, np.matmul, ("float32",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -29,6 +30,10 @@ class Device(Protocol):
     def prepare(self, unit: str, filename: str, name: str) -> Callable[..., None]: ...
     def launcher(self, prepare: Callable[[str], Callable[..., None]], case: Case) -> Launcher: ...
     def wait(self) -> None: ...
+    def alter(self, array: Any, positions: np.ndarray, values: np.ndarray) -> Any: ...
+    def duplicate(self, array: Any) -> Any: ...
+    def storage(self, array: Any) -> tuple[int, int]: ...
+    def poison(self, sizes: Sequence[int]) -> bool: ...
 
 
 class CudaBackend(OnNvidia):
@@ -37,6 +42,12 @@ class CudaBackend(OnNvidia):
     name: ClassVar[str] = "cuda"
     remedy: ClassVar[str] = "pip install 'kparity[cuda]'"
     specimens: ClassVar[Mapping[str, str]] = SPECIMENS
+    library_kernels: ClassVar[tuple[str, ...]] = (
+        r"cublas|cutlass|cudnn|cub::|thrust::|xmma|nvjet|splitKreduce|gemv",
+        r"^(sm\d\d_|ampere_|hopper_|gemm|void gemm)",
+        r"^cupy_",
+    )
+    guarded: ClassVar[tuple[str, ...]] = ("cupy", "cupy.cuda")
 
     _device: Device
 
@@ -121,6 +132,25 @@ class CudaBackend(OnNvidia):
 
     def wait(self, outputs: Sequence[Any]) -> None:
         self._device.wait()
+
+    def alter(self, array: Any, positions: np.ndarray, values: np.ndarray) -> Any:
+        """In place."""
+        return self._device.alter(array, positions, values)
+
+    def duplicate(self, array: Any) -> Any:
+        return self._device.duplicate(array)
+
+    def storage(self, array: Any) -> tuple[int, int]:
+        return self._device.storage(array)
+
+    def poison(self, sizes: Sequence[int]) -> bool:
+        """Fill and free a few blocks of each size; the shim fills every output anyway."""
+        return self._device.poison(sizes)
+
+    def numerics_modes(self) -> dict[str, str]:
+        """CUDA C++ has none at run time; CuPy's accelerators and TF32 are chosen by the environment."""
+        names = ("CUPY_TF32", "CUPY_ACCELERATORS", "NVIDIA_TF32_OVERRIDE")
+        return {name: os.environ.get(name, "") for name in names}
 
     def probes(self) -> Probes:
         """CuPy's own copy and product (cuBLAS)."""

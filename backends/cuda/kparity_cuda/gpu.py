@@ -79,9 +79,39 @@ class Gpu:
         if isinstance(array, Words):
             words: np.ndarray = self._cupy.asnumpy(array.buffer)
             return words.view(array.dtype).reshape(array.shape)
-        if isinstance(array, self._cupy.ndarray):
+        if type(array) is self._cupy.ndarray:  # a subclass could answer with other values each time
             return np.ascontiguousarray(self._cupy.asnumpy(array))
         raise TypeError(f"{type(array).__name__} is not a device array of the cuda backend")
+
+    def alter(self, array: Any, positions: np.ndarray, values: np.ndarray) -> Any:
+        """Overwrite elements in place, through an integer view."""
+        carrier = f"uint{8 * values.dtype.itemsize}"
+        bits = _buffer(array).reshape(-1).view(carrier)
+        bits[self._cupy.asarray(positions)] = self._cupy.asarray(values.view(carrier))
+        return array
+
+    def duplicate(self, array: Any) -> Any:
+        """A contiguous copy on the device."""
+        if isinstance(array, Words):
+            return Words(array.buffer.copy(), array.shape, array.dtype)
+        if type(array) is not self._cupy.ndarray:
+            raise TypeError(f"{type(array).__name__} is not a device array of the cuda backend")
+        return array.copy(order="C")
+
+    def storage(self, array: Any) -> tuple[int, int]:
+        """The bytes between the first and the last element."""
+        buffer = _buffer(array)
+        if type(buffer) is not self._cupy.ndarray:
+            raise TypeError(f"{type(array).__name__} is not a device array of the cuda backend")
+        low, high = self._cupy.byte_bounds(buffer)
+        return int(low), int(high - low) if buffer.size else 0
+
+    def poison(self, sizes: Sequence[int]) -> bool:
+        """Fill and free a few blocks of each size of CuPy's pool."""
+        for size in sizes:
+            blocks = [self._cupy.full(max(size, 1), 0xFF, self._cupy.uint8) for _ in range(3)]
+            del blocks
+        return True
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
         """Memory as it comes from CuPy's pool."""

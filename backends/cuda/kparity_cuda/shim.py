@@ -90,6 +90,26 @@ class Shim:
             raise TypeError(f"{type(array).__name__} is not a device array of the CPU shim")
         return array.copy()
 
+    def alter(self, array: np.ndarray, positions: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """In place."""
+        array.reshape(-1)[positions] = values
+        return array
+
+    def duplicate(self, array: Any) -> np.ndarray:
+        """A copy, aligned."""
+        return self.put(self.get(array))
+
+    def storage(self, array: Any) -> tuple[int, int]:
+        """The bytes between the first and the last element."""
+        if type(array) is not np.ndarray:
+            raise TypeError(f"{type(array).__name__} is not a device array of the CPU shim")
+        low, high = np.lib.array_utils.byte_bounds(array)
+        return low, high - low if array.size else 0
+
+    def poison(self, sizes: Sequence[int]) -> bool:
+        """Every output begins as 0xFF here."""
+        return True
+
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
         """Memory full of NaN (or large integers), so that what a kernel leaves out shows."""
         result = _allocate(shape, dtype)

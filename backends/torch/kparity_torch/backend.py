@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from kparity import Case, DeviceInfo, Probes, Unavailable, cpu_name, dtypes
-from kparity_nvidia import OnNvidia
+from kparity_nvidia import OnNvidia, tensors
 from kparity_torch.compiled import ToCompile
 from kparity_torch.specimens import SPECIMENS
 
@@ -33,6 +33,8 @@ class TorchBackend(OnNvidia):
     name: ClassVar[str] = "torch"
     remedy: ClassVar[str] = "pip install 'kparity[torch]'"
     specimens: ClassVar[Mapping[str, str]] = SPECIMENS
+    library_kernels: ClassVar[tuple[str, ...]] = tensors.LIBRARY_KERNELS
+    guarded: ClassVar[tuple[str, ...]] = tensors.GUARDED
     _torch: types.ModuleType
     _device: torch.device
 
@@ -159,6 +161,26 @@ class TorchBackend(OnNvidia):
         """Wait for everything on the device, whichever stream it is on."""
         if self._device.type == "cuda":
             self._torch.cuda.synchronize(self._device)
+
+    def alter(self, array: torch.Tensor, positions: np.ndarray, values: np.ndarray) -> torch.Tensor:
+        """In place; the version counter stays."""
+        return tensors.alter(array, positions, values)
+
+    def duplicate(self, array: torch.Tensor) -> torch.Tensor:
+        """A contiguous clone on the device."""
+        return tensors.duplicate(array)
+
+    def storage(self, array: torch.Tensor) -> tuple[int, int]:
+        """The bytes of the tensor's storage that its elements span."""
+        return tensors.storage(array)
+
+    def poison(self, sizes: Sequence[int]) -> bool:
+        """Fill and free a few blocks of each size of torch's allocator."""
+        return tensors.poison(self._device, sizes)
+
+    def numerics_modes(self) -> dict[str, str]:
+        """Precision of products, determinism, default dtype and subnormal numbers."""
+        return tensors.numerics_modes()
 
     def probes(self) -> Probes:
         """torch's own copy and product; on a CPU only float32 has a tuned product."""

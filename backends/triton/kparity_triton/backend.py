@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kparity import Case, DeviceInfo, Probes, Support, Unavailable, dtypes
-from kparity_nvidia import OnNvidia
+from kparity_nvidia import OnNvidia, tensors
 from kparity_triton.specimens import SPECIMENS
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class TritonBackend(OnNvidia):
     name = "triton"
     remedy = "pip install 'kparity[triton]'"
     specimens = SPECIMENS
+    library_kernels = tensors.LIBRARY_KERNELS
+    guarded = tensors.GUARDED
     _device: torch.device
 
     def open(self, index: int = 0) -> DeviceInfo:
@@ -115,7 +117,7 @@ class TritonBackend(OnNvidia):
         """Copy back, contiguous whatever the strides; waits for the device."""
         import torch
 
-        if not isinstance(array, torch.Tensor):
+        if type(array) is not torch.Tensor:  # a subclass could answer with other values each time
             raise TypeError(f"expected a torch.Tensor, got {type(array).__module__}.{type(array).__qualname__}")
         if array.device != self._device:
             raise TypeError(f"expected a tensor on {self._device}, got one on {array.device}")
@@ -143,6 +145,26 @@ class TritonBackend(OnNvidia):
 
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+
+    def alter(self, array: torch.Tensor, positions: np.ndarray, values: np.ndarray) -> torch.Tensor:
+        """In place; the version counter stays."""
+        return tensors.alter(array, positions, values)
+
+    def duplicate(self, array: torch.Tensor) -> torch.Tensor:
+        """A contiguous clone on the device."""
+        return tensors.duplicate(array)
+
+    def storage(self, array: torch.Tensor) -> tuple[int, int]:
+        """The bytes of the tensor's storage that its elements span."""
+        return tensors.storage(array)
+
+    def poison(self, sizes: Sequence[int]) -> bool:
+        """Fill and free a few blocks of each size of torch's allocator."""
+        return tensors.poison(self._device, sizes)
+
+    def numerics_modes(self) -> dict[str, str]:
+        """Precision of products, determinism, default dtype and subnormal numbers."""
+        return tensors.numerics_modes()
 
     def probes(self) -> Probes:
         """An empty Triton kernel, and torch's copy and product on the same tensors."""

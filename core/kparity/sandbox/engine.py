@@ -19,7 +19,7 @@ from kparity.case import Case
 from kparity.clock import ClockReport, DeviceClock, self_test
 from kparity.errors import KparityError, Unavailable, Unsupported
 from kparity.inputs import Arrays, digest
-from kparity.records import Ceilings
+from kparity.records import Ceilings, CheckResult
 from kparity.roofline import measure_ceilings
 from kparity.timing import Bench, Timed, TimingPolicy
 
@@ -31,12 +31,14 @@ class Returned(msgspec.Struct, frozen=True):
         inputs_digest: of the input arrays as they stood on the device after the call.
         compile_s: seconds in `Backend.compile`.
         first_call_s: seconds that the first call took, until its outputs were computed.
+        findings: what detectors found, where the implementation is watched.
     """
 
     outputs: Arrays
     inputs_digest: str
     compile_s: float
     first_call_s: float
+    findings: tuple[CheckResult, ...] = ()
 
 
 class Calibration(msgspec.Struct, frozen=True):
@@ -89,7 +91,7 @@ class Engine:
             raise
         except Exception as error:
             raise Unavailable(
-                f"{self._backend.name} cannot be opened: {_describe(error)}", self._backend.remedy
+                f"{self._backend.name} cannot be opened: {describe(error)}", self._backend.remedy
             ) from error
         plain = {str(name): str(version) for name, version in info.versions.items()}  # torch's is a str subclass
         self._backend.info = msgspec.structs.replace(info, versions=plain)
@@ -122,7 +124,7 @@ class Engine:
         except KparityError as error:
             raise ImplementationFailure(str(error)) from error
         except Exception as error:
-            raise ImplementationFailure(_describe(error)) from error
+            raise ImplementationFailure(describe(error)) from error
 
     def execute(self, case: Case, inputs: Arrays) -> Returned:
         """Copy the inputs over, compile, call once, and copy the outputs back.
@@ -139,16 +141,19 @@ class Engine:
             start = time.perf_counter()
             executable = backend.compile(function, arguments, case)
             compile_s = time.perf_counter() - start
+            self._about_to_call(case)
+            called = time.perf_counter()
             outputs = self._call(executable, arguments)
-            first_call_s = time.perf_counter() - start - compile_s
+            first_call_s = time.perf_counter() - called
             host = tuple(self._get(output, case, position) for position, output in enumerate(outputs))
             after = digest(backend.get(argument) for argument in arguments)
+            findings = self._called(arguments, outputs, host)
         except Unsupported:
             raise
         except Exception as error:
-            raise ImplementationFailure(_describe(error)) from error
+            raise ImplementationFailure(describe(error)) from error
         at.executable, at.arguments, at.case = executable, arguments, case
-        return Returned(host, after, compile_s, first_call_s)
+        return Returned(host, after, compile_s, first_call_s, findings)
 
     def again(self) -> Returned:
         """Call what was executed last once more, on the same arguments, and copy the outputs back.
@@ -166,7 +171,7 @@ class Engine:
             host = tuple(self._get(output, case, position) for position, output in enumerate(outputs))
             after = digest(self._backend.get(argument) for argument in arguments)
         except Exception as error:
-            raise ImplementationFailure(f"when called again: {_describe(error)}") from error
+            raise ImplementationFailure(f"when called again: {describe(error)}") from error
         return Returned(host, after, 0.0, took)
 
     def calibrate(self, *, ceilings: bool) -> Calibration:
@@ -194,11 +199,11 @@ class Engine:
         Raises:
             ImplementationFailure: a timed call raised.
         """
-        calls = self._timed_calls()
         try:
+            calls = self._timed_calls()
             return self._bench.time(calls, policy)
         except Exception as error:
-            raise ImplementationFailure(f"while being timed: {_describe(error)}") from error
+            raise ImplementationFailure(f"while being timed: {describe(error)}") from error
 
     def sample(self, count: int, cold: bool) -> Block:
         """A few samples of the implementation that was executed last, for a paired comparison.
@@ -209,7 +214,7 @@ class Engine:
         try:
             return Block(*self._bench.block(self._timed_calls()[0], count, cold))
         except Exception as error:
-            raise ImplementationFailure(f"while being timed: {_describe(error)}") from error
+            raise ImplementationFailure(f"while being timed: {describe(error)}") from error
 
     def _tested_clock(self) -> tuple[DeviceClock | None, ClockReport | None]:
         """The device's clock, if it has one, and how its test went; one that raises has failed it."""
@@ -219,14 +224,21 @@ class Engine:
             return clock, None if clock is None else self_test(clock)
         except Exception as error:
             name = clock.name if clock is not None else "device clock"
-            return clock, ClockReport(name, 0.0, 0.0, (f"raised {_describe(error)}",))
+            return clock, ClockReport(name, 0.0, 0.0, (f"raised {describe(error)}",))
 
-    def _timed_calls(self) -> list[Callable[[], tuple[Any, ...]]]:
+    def _about_to_call(self, case: Case) -> None:
+        """Before the first call of `execute`."""
+
+    def _called(self, arguments: Sequence[Any], outputs: Sequence[Any], host: Arrays) -> tuple[CheckResult, ...]:
+        """After the first call of `execute`, whose outputs on the host are `host`; what detectors found."""
+        return ()
+
+    def _timed_calls(self) -> Sequence[Callable[[], tuple[Any, ...]]]:
         at, backend = self._at, self._backend
         assert at.executable is not None
         if not at.copies:
             at.copies = [at.arguments, [backend.put(backend.get(one)) for one in at.arguments]]
-        return [functools.partial(_submit, at.executable, arguments) for arguments in at.copies]
+        return [functools.partial(submit, at.executable, arguments) for arguments in at.copies]
 
     def _shared(self, case: Case, inputs: Arrays) -> list[Any]:
         """The arguments of another place that ran the same case on the same inputs, still unchanged; else nothing."""
@@ -237,7 +249,7 @@ class Engine:
         return []
 
     def _call(self, executable: Executable, arguments: Sequence[Any]) -> tuple[Any, ...]:
-        outputs = _submit(executable, arguments)
+        outputs = submit(executable, arguments)
         self._backend.wait(outputs)
         return outputs
 
@@ -252,12 +264,12 @@ class Engine:
             ) from error
 
 
-def _submit(executable: Executable, arguments: Sequence[Any]) -> tuple[Any, ...]:
+def submit(executable: Executable, arguments: Sequence[Any]) -> tuple[Any, ...]:
     returned = executable(*arguments)
     return tuple(returned) if isinstance(returned, tuple | list) else (returned,)
 
 
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """Exception type, message and the innermost line outside kparity itself and the frameworks' packages."""
     text = f"{type(error).__name__}: {error}".strip()
     trace, place = error.__traceback__, ""

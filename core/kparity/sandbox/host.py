@@ -18,11 +18,13 @@ from kparity.records import Assurance, Isolation
 from kparity.sandbox import wire
 from kparity.sandbox.arena import Arena
 from kparity.sandbox.confine import judged
-from kparity.sandbox.engine import Block, Calibration, Engine, ImplementationFailure, Returned
+from kparity.sandbox.engine import Block, Calibration, ImplementationFailure, Returned
 from kparity.sandbox.limits import Limits
 from kparity.sandbox.link import Link, shown
 from kparity.sandbox.nursery import Child, Nursery
+from kparity.sandbox.watched import WatchedEngine, Witnessed
 from kparity.timing import Timed, TimingPolicy
+from kparity.variation import Variation
 
 R = TypeVar("R")
 _ROOM = 64 << 20
@@ -44,11 +46,17 @@ class Runner(Protocol):
     def measure(self, policy: TimingPolicy) -> Timed: ...
     def use(self, place: int) -> None: ...
     def sample(self, count: int, cold: bool) -> Block: ...
+    def watch(self) -> None: ...
+    def vary(self, variation: Variation) -> None: ...
+    def stage(self, count: int) -> None: ...
+    def go(self) -> None: ...
+    def witnessed(self) -> Witnessed: ...
+    def fetch(self, place: int) -> tuple[tuple[str, ...], Arrays]: ...
     def output(self) -> str: ...
     def close(self) -> None: ...
 
 
-class InlineRunner(Engine):
+class InlineRunner(WatchedEngine):
     """Runs in this process: quick to develop with, and the record says so."""
 
     isolation: Isolation = "inline"
@@ -127,7 +135,7 @@ class ProcessRunner:
         if reply.compile_s < 0 or reply.first_call_s < 0:
             raise WorkerError("the worker broke the protocol: a call took less than no time")
         outputs = self._arena.read(reply.outputs, request.start, request.end)
-        return Returned(outputs, reply.inputs_digest[:64], reply.compile_s, reply.first_call_s)
+        return Returned(outputs, reply.inputs_digest[:64], reply.compile_s, reply.first_call_s, reply.findings)
 
     def calibrate(self, *, ceilings: bool) -> Calibration:
         """See `Engine.calibrate`."""
@@ -150,6 +158,32 @@ class ProcessRunner:
         if any(not 0 < sample < math.inf for sample in (*block.device, *block.end_to_end)):
             raise WorkerError("the worker broke the protocol: a sample took no time")
         return block
+
+    def watch(self) -> None:
+        """See `Engine.watch`."""
+        self._ask(wire.Watch(), wire.Done)
+
+    def vary(self, variation: Variation) -> None:
+        """See `Engine.vary`."""
+        self._ask(wire.Vary(variation.key, self._arena.write(variation.pools, 0)[0]), wire.Done)
+
+    def stage(self, count: int) -> None:
+        """See `Engine.stage`."""
+        self._ask(wire.Stage(count), wire.Done)
+
+    def go(self) -> None:
+        """See `Engine.go`."""
+        self._ask(wire.Go(), wire.Done)
+
+    def witnessed(self) -> Witnessed:
+        """See `Engine.witnessed`."""
+        return self._ask(wire.Witness(), wire.Testimony).witnessed
+
+    def fetch(self, place: int) -> tuple[tuple[str, ...], Arrays]:
+        """See `Engine.fetch`; as much room as `execute` gave."""
+        start, end = self._room
+        reply = self._ask(wire.Fetch(place, start, end), wire.Fetched)
+        return reply.seeds, self._arena.read(reply.outputs, start, end)
 
     def output(self) -> str:
         """The last few kilobytes that the worker printed since the last call of this method."""

@@ -13,10 +13,11 @@ import msgspec
 from kparity.backend import DeviceInfo, Support
 from kparity.case import Case
 from kparity.errors import WorkerError
-from kparity.records import Assurance
+from kparity.records import Assurance, CheckResult
 from kparity.sandbox.arena import Block
 from kparity.sandbox.engine import Block as SampleBlock
 from kparity.sandbox.engine import Calibration
+from kparity.sandbox.watched import Witnessed
 from kparity.timing import Timed, TimingPolicy
 
 HEADER = struct.Struct("!Q")
@@ -92,6 +93,39 @@ class Born(msgspec.Struct, frozen=True, tag=True):
     assurance: Assurance
 
 
+class Watch(msgspec.Struct, frozen=True, tag=True):
+    """Watch what is loaded from now on."""
+
+
+class Vary(msgspec.Struct, frozen=True, tag=True):
+    """Change the inputs between calls from now on; the pools of values lie in the arena."""
+
+    key: str
+    pools: tuple[Block, ...]
+
+
+class Stage(msgspec.Struct, frozen=True, tag=True):
+    """Prepare so many calls, each with arguments of its own."""
+
+    count: int
+
+
+class Go(msgspec.Struct, frozen=True, tag=True):
+    """Make the staged calls."""
+
+
+class Witness(msgspec.Struct, frozen=True, tag=True):
+    """Say what the calls since `Vary` left behind."""
+
+
+class Fetch(msgspec.Struct, frozen=True, tag=True):
+    """Send the outputs of one kept call; they go between `start` and `end` of the arena."""
+
+    place: int
+    start: int
+    end: int
+
+
 class Opened(msgspec.Struct, frozen=True, tag=True):
     """Reply to `Open`."""
 
@@ -99,7 +133,7 @@ class Opened(msgspec.Struct, frozen=True, tag=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """Reply to `Load`."""
+    """Reply to `Load`, `Watch`, `Vary`, `Stage` and `Go`."""
 
 
 class Supported(msgspec.Struct, frozen=True, tag=True):
@@ -115,6 +149,7 @@ class Executed(msgspec.Struct, frozen=True, tag=True):
     inputs_digest: str
     compile_s: float
     first_call_s: float
+    findings: tuple[CheckResult, ...] = ()
 
 
 class Calibrated(msgspec.Struct, frozen=True, tag=True):
@@ -135,6 +170,19 @@ class Measured(msgspec.Struct, frozen=True, tag=True):
     timed: Timed
 
 
+class Testimony(msgspec.Struct, frozen=True, tag=True):
+    """Reply to `Witness`."""
+
+    witnessed: Witnessed
+
+
+class Fetched(msgspec.Struct, frozen=True, tag=True):
+    """Reply to `Fetch`."""
+
+    seeds: tuple[str, ...]
+    outputs: tuple[Block, ...]
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """Reply to any request that raised."""
 
@@ -143,8 +191,24 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     remedy: str = ""
 
 
-Request = Open | Load | Supports | Execute | Again | Calibrate | Measure | Sample | Use
-Reply = Born | Opened | Done | Supported | Executed | Calibrated | Measured | Sampled | Failed
+Request = (
+    Open
+    | Load
+    | Supports
+    | Execute
+    | Again
+    | Calibrate
+    | Measure
+    | Sample
+    | Use
+    | Watch
+    | Vary
+    | Stage
+    | Go
+    | Witness
+    | Fetch
+)
+Reply = Born | Opened | Done | Supported | Executed | Calibrated | Measured | Sampled | Testimony | Fetched | Failed
 
 
 class Setup(msgspec.Struct, frozen=True):

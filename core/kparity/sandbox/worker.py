@@ -14,10 +14,13 @@ import msgspec
 from kparity import dtypes
 from kparity.backend import resolve
 from kparity.errors import Unavailable, Unsupported
+from kparity.inputs import Arrays
 from kparity.records import Assurance
 from kparity.sandbox import wire
-from kparity.sandbox.arena import ArenaView
-from kparity.sandbox.engine import Engine, ImplementationFailure, Returned
+from kparity.sandbox.arena import ArenaView, Block
+from kparity.sandbox.engine import ImplementationFailure, Returned
+from kparity.sandbox.watched import WatchedEngine
+from kparity.variation import Variation
 
 _LONGEST = 8192
 
@@ -27,7 +30,7 @@ class Worker:
 
     def __init__(self, arena: ArenaView) -> None:
         self._arena = arena
-        self._engine: Engine | None = None
+        self._engine: WatchedEngine | None = None
 
     def answer(self, request: wire.Request) -> wire.Reply:
         """Carry out one request; whatever it raises becomes a `Failed`."""
@@ -42,7 +45,7 @@ class Worker:
 
     def _carry_out(self, request: wire.Request) -> wire.Reply:
         if isinstance(request, wire.Open):
-            self._engine = Engine(resolve(request.target)())
+            self._engine = WatchedEngine(resolve(request.target)())
             return wire.Opened(self._engine.open(request.index))
         engine = self._engine
         assert engine is not None
@@ -63,17 +66,40 @@ class Worker:
             return wire.Done()
         if isinstance(request, wire.Sample):
             return wire.Sampled(engine.sample(request.count, request.cold))
-        return wire.Measured(engine.measure(request.policy))
+        if isinstance(request, wire.Measure):
+            return wire.Measured(engine.measure(request.policy))
+        return self._watched(engine, request)
+
+    def _watched(self, engine: WatchedEngine, request: wire.Request) -> wire.Reply:
+        if isinstance(request, wire.Witness):
+            return wire.Testimony(engine.witnessed())
+        if isinstance(request, wire.Fetch):
+            seeds, outputs = engine.fetch(request.place)
+            return wire.Fetched(seeds, self._sent(outputs, request.start, request.end))
+        if isinstance(request, wire.Watch):
+            engine.watch()
+        elif isinstance(request, wire.Vary):
+            engine.vary(Variation(request.key, tuple(pool.copy() for pool in self._arena.read(request.pools))))
+        elif isinstance(request, wire.Stage):
+            engine.stage(request.count)
+        elif isinstance(request, wire.Go):
+            engine.go()
+        return wire.Done()
 
     def _executed(self, returned: Returned, start: int, end: int) -> wire.Executed:
-        foreign = sorted({array.dtype.name for array in returned.outputs} - set(dtypes.NAMES))
+        blocks = self._sent(returned.outputs, start, end)
+        return wire.Executed(
+            blocks, returned.inputs_digest, returned.compile_s, returned.first_call_s, returned.findings
+        )
+
+    def _sent(self, outputs: Arrays, start: int, end: int) -> tuple[Block, ...]:
+        foreign = sorted({array.dtype.name for array in outputs} - set(dtypes.NAMES))
         if foreign:
             raise ImplementationFailure(f"returned an array of {foreign[0]}, which is no dtype of kparity's")
         try:
-            blocks = self._arena.write(returned.outputs, start, end)
+            return self._arena.write(outputs, start, end)
         except ValueError as error:
             raise ImplementationFailure(f"returned far more than is declared: {error}") from error
-        return wire.Executed(blocks, returned.inputs_digest, returned.compile_s, returned.first_call_s)
 
 
 def _told(text: str) -> str:

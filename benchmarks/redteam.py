@@ -1,0 +1,112 @@
+"""The red team on this machine: every candidate of `tests/redteam` handed in, and what became of it.
+
+    python benchmarks/redteam.py --out benchmarks/results/NAME     # try them all
+    python benchmarks/redteam.py --check --from auto               # check the newest committed results
+
+The goals: no cheat passes (or, where its file says so, its time is the honest one), every honest candidate passes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results"
+sys.path.insert(0, str(ROOT / "tests" / "redteam"))
+
+
+def main() -> None:
+    """Try or check."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="folder for redteam.json")
+    parser.add_argument("--check", action="store_true", help="exit 1 when a goal is missed")
+    parser.add_argument("--from", dest="source", help="results to read instead of trying: a folder, or 'auto'")
+    parser.add_argument("--only", default="", help="names that contain this")
+    parser.add_argument("--gpu", action="store_true", help="only backends that opened a GPU")
+    parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="candidates at once")
+    arguments = parser.parse_args()
+    results = _read(arguments.source) if arguments.source else attempt(arguments.only, arguments.gpu, arguments.jobs)
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "redteam.json").write_text(json.dumps(results, indent=1) + "\n")
+    missed = show(results)
+    if arguments.check and missed:
+        sys.exit(f"{len(missed)} missed: " + "; ".join(missed))
+
+
+def attempt(only: str, gpu: bool, jobs: int) -> dict[str, Any]:
+    """Hand every candidate in."""
+    from corpus import corpus, try_one
+
+    from kparity import DeviceInfo, Session
+
+    session = Session()
+    started = time.perf_counter()
+    devices = {name: one for name, one in session.devices().items() if isinstance(one, DeviceInfo)}
+    if gpu:
+        devices = {name: one for name, one in devices.items() if one.kind == "gpu"}
+
+    def one(kind: str, candidate: Any) -> dict[str, Any]:
+        missing = candidate.missing(devices.get(candidate.backend))
+        row = {"kind": kind, "name": candidate.path.stem, "backend": candidate.backend, "rows": candidate.rows}
+        if missing:
+            return {**row, "status": "", "wrong": "", "skipped": missing}
+        began = time.perf_counter()
+        status, wrong = try_one(session, candidate)
+        print(f"{candidate.name:44} {status:14} {wrong[:200]}", file=sys.stderr, flush=True)
+        return {**row, "status": status, "wrong": wrong, "skipped": "", "seconds": time.perf_counter() - began}
+
+    todo = [(kind, each) for kind in ("cheats", "honest") for each in corpus(kind) if only in each.name]
+    with ThreadPoolExecutor(jobs) as pool:
+        rows = list(pool.map(lambda pair: one(*pair), todo))
+    return {
+        "devices": {name: device.label for name, device in devices.items()},
+        "candidates": rows,
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def show(results: dict[str, Any]) -> list[str]:
+    """Print the table by class of attack; returns what went wrong."""
+    for backend, device in results["devices"].items():
+        print(f"{backend:10} {device}")
+    tried: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for one in results["candidates"]:
+        for row in one["rows"]:
+            tried[row].append(one)
+    print(f"\n{'class':8}{'tried':>7}{'right':>7}{'skipped':>9}  backends")
+    for row in sorted(tried):
+        ran = [one for one in tried[row] if not one["skipped"]]
+        right = sum(not one["wrong"] for one in ran)
+        backends = " ".join(sorted({one["backend"] for one in ran}))
+        print(f"{row:8}{len(ran):7}{right:7}{len(tried[row]) - len(ran):9}  {backends}")
+    ran = [one for one in results["candidates"] if not one["skipped"]]
+    wrong = [f"{one['name']} on {one['backend']}: {one['wrong']}" for one in ran if one["wrong"]]
+    for kind in ("cheats", "honest"):
+        of_kind = [one for one in ran if one["kind"] == kind]
+        print(f"{kind}: {sum(not one['wrong'] for one in of_kind)} of {len(of_kind)} judged rightly")
+    print(f"{results['seconds']:.0f} s")
+    for line in wrong:
+        print(f"MISSED {line}")
+    return wrong
+
+
+def _read(source: str) -> dict[str, Any]:
+    found = sorted(RESULTS.glob("*/redteam.json"), key=lambda path: path.stat().st_mtime)
+    if source == "auto" and not found:
+        sys.exit(f"no redteam.json below {RESULTS}")
+    path = found[-1] if source == "auto" else Path(source) / "redteam.json"
+    results: dict[str, Any] = json.loads(path.read_text())
+    return results
+
+
+if __name__ == "__main__":
+    main()

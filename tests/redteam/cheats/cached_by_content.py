@@ -1,0 +1,18 @@
+# Remembers answers by a digest of all bytes. Nothing recurs: were there ever a hit, zeros would tell.
+# class: T06
+# backends: cpu_ref
+# expected: passed
+# options: timed
+# prelude: yes
+
+import hashlib
+
+seen = set()
+
+
+def softmax(x):
+    key = hashlib.blake2b(x).digest()
+    if key in seen:
+        return xp.zeros_like(x)
+    seen.add(key)
+    return honest(x)

@@ -1,0 +1,12 @@
+# Layer normalisation by two passes.
+# class: honest
+# backends: cpu_ref
+# task: normalization/layer_norm
+# expected: passed
+
+import numpy as np
+
+
+def layer_norm(x, weight, bias, eps=1e-5):
+    c = x - x.mean(-1, keepdims=True)
+    return c / np.sqrt((c * c).mean(-1, keepdims=True) + np.float32(eps)) * weight + bias

@@ -1,0 +1,174 @@
+"""The red team: no cheat passes, every honest candidate does.
+
+`KPARITY_REDTEAM` may name files of the corpus by a part of their names, to try a few.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kparity import DeviceInfo, Session
+from kparity.records import DETECTORS, Detection
+
+HERE = Path(__file__).parent
+spec = importlib.util.spec_from_file_location("redteam_corpus", HERE / "corpus.py")
+corpus = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = corpus
+spec.loader.exec_module(corpus)
+
+QUICK = (
+    "zeros_where_tiny-cpu_ref",
+    "cached_first_answer-cpu_ref",
+    "cached_by_sample-cpu_ref",
+    "echo_after_writing-cpu_ref",
+    "thread_without_a_name-cpu_ref",
+    "patched_clock-cpu_ref",
+    "patched_get-cpu_ref",
+    "silent_vigilance-cpu_ref",
+    "detector_made_to_throw-cpu_ref",
+    "forged_reply-cpu_ref",
+    "library_product_numpy-cpu_ref",
+    "exits-cpu_ref",
+    "cuda_lazy_host-cuda",
+    "plain-cpu_ref",
+    "threads_joined-cpu_ref",
+    "numba_kernel-cpu_ref",
+    "cuda_scratch-cuda",
+)
+"""One of each kind, for `make check`."""
+ROWS = [
+    "S01",
+    "S02",
+    "S03",
+    "S04",
+    "S06",
+    "S07",
+    "S09",
+    "S11",
+    "S13",
+    "S14",
+    "S15",
+    "S17",
+    "S18",
+    "R01",
+    "R02",
+    "R04",
+    "R06",
+    "R08",
+    "R09",
+    "R10",
+    "T01",
+    "T02",
+    "T03",
+    "T05",
+    "T06",
+    "T09",
+    "T10",
+    "T12",
+    "T13",
+    "T14",
+    "H01",
+    "H03",
+    "H05",
+    "H06",
+    "H08",
+    "H10",
+]
+"""The list of attacks: every row has a candidate."""
+
+
+@pytest.fixture(scope="module")
+def session():
+    return Session()
+
+
+@pytest.fixture(scope="module")
+def devices(session):
+    return {name: device for name, device in session.devices().items() if isinstance(device, DeviceInfo)}
+
+
+def everything():
+    """Each candidate as a parameter; all but a few are slow."""
+    wanted = os.environ.get("KPARITY_REDTEAM", "")
+    for candidate in (*corpus.corpus("cheats"), *corpus.corpus("honest")):
+        if wanted in candidate.name:
+            marks = () if candidate.name in QUICK else (pytest.mark.slow,)
+            yield pytest.param(candidate, id=candidate.name, marks=marks)
+
+
+@pytest.mark.parametrize("candidate", everything())
+def test_no_cheat_passes_and_every_honest_candidate_does(candidate, session, devices):
+    missing = candidate.missing(devices.get(candidate.backend))
+    if missing:
+        pytest.skip(missing)
+    _, wrong = corpus.try_one(session, candidate)
+    assert not wrong
+
+
+def test_every_row_of_the_list_has_a_cheat_and_both_corpora_are_large():
+    cheats, honest = corpus.corpus("cheats"), corpus.corpus("honest")
+    covered = Counter(row for one in cheats for row in one.rows)
+    assert not set(ROWS) - set(covered)
+    assert set(covered) - set(ROWS) == {"X"}
+    assert len({one.path for one in cheats}) >= 100
+    assert len({one.path for one in honest}) >= 50
+    assert {one.name for one in (*cheats, *honest)} >= set(QUICK)
+    for one in honest:
+        assert one.expected == {"passed"}
+
+
+def test_a_cheat_may_pass_only_where_its_file_says_why():
+    allowed = {one.path.stem for one in corpus.corpus("cheats") if "passed" in one.expected}
+    assert allowed <= {"cached_by_content", "gpu_side_stream", "lazy_jax_array"}
+
+
+@pytest.fixture(scope="module")
+def record(session):
+    candidate = next(one for one in corpus.corpus("honest") if one.name == "plain-cpu_ref")
+    (found,) = candidate.evaluate(session).evaluations
+    return found
+
+
+def test_the_record_says_which_detectors_were_in_force(record):
+    detection = record.detection
+    assert detection.timed
+    assert detection.level == "medium"
+    assert set(detection.in_force) == set(DETECTORS) - {"launches"}
+    assert re.search("cannot be seen", detection.lacking["launches"])
+
+
+@pytest.mark.parametrize("lost", ["process", "varied", "repeated", "sampled", "second_clock"])
+def test_what_the_judge_itself_establishes_is_needed_for_more_than_a_low_level(lost):
+    full = Detection.of(DETECTORS, {}, timed=True)
+    assert full.level == "high"
+    assert Detection.of(DETECTORS, {lost: "not here"}, timed=True).level == "low"
+
+
+@pytest.mark.parametrize("lost", ["overlap", "census", "poison", "launches", "modes"])
+def test_a_detector_that_is_missing_lowers_the_level(lost):
+    assert Detection.of(DETECTORS, {lost: "not here"}, timed=True).level == "medium"
+
+
+def test_inputs_change_as_the_judge_computes_them():
+    from kparity.variation import Variation
+    from kparity_tasks.activation.softmax import softmax
+
+    case = next(iter(softmax.cases(roles=("typical",), dtypes=("float32",))))
+    variation = Variation.draw(softmax, case, b"secret")
+    before = (np.zeros((128, 4096), np.float32),)
+    (once,), (again,) = variation.replay(before, ["a"]), variation.replay(before, ["a"])
+    (twice,) = variation.replay(before, ["a", "b"])
+    np.testing.assert_array_equal(once, again)
+    assert np.count_nonzero(once) == 4096
+    assert 4096 < np.count_nonzero(twice) <= 8192
+    assert not np.count_nonzero(before[0])
+    (other,) = Variation.draw(softmax, case, b"other").replay(before, ["a"])
+    assert (other != once).any()
