@@ -18,6 +18,7 @@ from kparity.backend import (
 )
 from kparity.case import ArrayInfo, Case
 from kparity.clock import Activity, DeviceClock, Telemetry
+from kparity.comparators import Comparator, arg_max, distributed, quantised, top_k, unordered
 from kparity.distributions import (
     Distribution,
     ascending,
@@ -70,6 +71,7 @@ __all__ = [
     "Case",
     "Check",
     "CheckResult",
+    "Comparator",
     "DeviceArray",
     "DeviceClock",
     "DeviceInfo",
@@ -111,8 +113,10 @@ __all__ = [
     "Verdict",
     "WorkerError",
     "__version__",
+    "arg_max",
     "ascending",
     "cpu_name",
+    "distributed",
     "edge",
     "evaluate",
     "hide_process",
@@ -128,10 +132,13 @@ __all__ = [
     "permutation",
     "positive_definite",
     "probabilities",
+    "quantised",
     "read_run",
     "read_runs",
     "run",
     "tensor",
+    "top_k",
     "typical",
     "uniform",
+    "unordered",
 ]

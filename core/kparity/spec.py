@@ -10,11 +10,12 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from kparity import dtypes as dt
 from kparity.axes import Expression, split_axes
 from kparity.case import ROLES, ArrayInfo, AttributeValue, Case, Role
+from kparity.comparators import Comparator
 from kparity.distributions import Distribution, integers, normal
 from kparity.errors import SpecError, UnknownNameError
 from kparity.independence import Independent
@@ -74,11 +75,15 @@ class Numerics:
         accumulate: the precision in which sums are carried.
         storage_intermediates: intermediate results may be rounded to the storage dtype.
         tf32: float32 matrix products may round their operands to TF32.
+        signed_zero: zeros must have the oracle's sign.
+        subnormals: `flush` allows zero where the oracle lies below the output dtype's smallest normal number.
     """
 
     accumulate: str = "float32"
     storage_intermediates: bool = False
     tf32: bool = False
+    signed_zero: bool = False
+    subnormals: Literal["keep", "flush"] = "keep"
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class KernelSpec:
         gradient_of: the task whose gradient this one computes, if it is one; see `kparity.gradients`.
         target: `"package.module:attribute"` where this spec can be imported from.
         independent: axes along which outputs do not depend on each other; None where they hang together.
+        compare: how outputs are compared that are not held to the bound, by name; see `kparity.comparators`.
     """
 
     name: str
@@ -114,6 +120,7 @@ class KernelSpec:
     gradient_of: KernelSpec | None
     target: str
     independent: Independent | None = None
+    compare: Mapping[str, Comparator] = field(default_factory=dict)
     _cases: tuple[Case, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -225,6 +232,7 @@ def kernel_spec(
     numerics: Numerics | None = None,
     variants: Sequence[Reference] = (),
     independent: str | Sequence[str] | Independent | None = None,
+    compare: Mapping[str, Comparator] | None = None,
     gradient_of: KernelSpec | None = None,
 ) -> Callable[[Reference], KernelSpec]:
     """Turn a NumPy reference into a `KernelSpec`.
@@ -246,6 +254,8 @@ def kernel_spec(
         gradient_of: the forward task, where the reference is its vector-Jacobian product: the inputs are the
             forward's and one cotangent `d<output>` for each of its floating-point outputs, the outputs are `d<input>`.
             The catalogue holds it against finite differences (`kparity.gradients.check_gradient`).
+        compare: a comparator of `kparity.comparators` for each output whose values are not continuous: indices, sets,
+            steps, any order, random draws.
 
     Raises:
         SpecError: the declaration contradicts itself, or the reference contradicts the declaration.
@@ -281,6 +291,7 @@ def kernel_spec(
             gradient_of=gradient_of,
             target=f"{reference.__module__}:{reference.__qualname__}",
             independent=Independent.of(independent),
+            compare=dict(compare or {}),
         )
 
     return decorate
@@ -315,6 +326,9 @@ def _check_declaration(spec: KernelSpec) -> None:
         if declared.dtype not in spec.dtypes and declared.dtype not in dt.NAMES:
             known = [*spec.dtypes, *dt.NAMES]
             raise SpecError(f"{where}: {name!r} has {UnknownNameError('dtype', declared.dtype, known)}")
+    for name in spec.compare:
+        if name not in spec.outputs:
+            raise SpecError(f"{where}: compare= has {UnknownNameError('output', name, spec.outputs)}")
     if spec.independent is not None:
         try:
             spec.independent.check(spec.inputs, spec.outputs)

@@ -15,6 +15,7 @@ import numpy as np
 
 from kparity import dtypes, faultmap
 from kparity.case import ArrayInfo
+from kparity.comparators import Comparison
 from kparity.inputs import Arrays
 from kparity.problem import Problem
 from kparity.records import CheckResult, Verdict
@@ -91,6 +92,8 @@ class NonFiniteCheck(Check):
                 wanted = truth.astype(dtypes.dtype(info.dtype)).astype(np.float64)
             odd = np.isfinite(output) & np.isfinite(wanted)
             wrong = ~(odd | (output == wanted) | (np.isnan(output) & np.isnan(wanted)))
+            if evidence.problem.spec.numerics.signed_zero:
+                wrong |= (output == 0) & (wanted == 0) & (np.signbit(output) != np.signbit(wanted))
             if wrong.any():
                 where = _first(wrong)
                 place = evidence.problem.locate(info.name, where)
@@ -117,10 +120,18 @@ class BoundCheck(Check):
         worst_ratio = 0.0
         for index, info in enumerate(problem.case.outputs):
             output, truth, bound = evidence.outputs[index], problem.oracle[index], problem.bounds[index]
+            if info.name in problem.spec.compare:
+                result = self._compared(problem, info, output, truth, bound)
+                if result.status != "passed":
+                    return result
+                continue
             with np.errstate(invalid="ignore", over="ignore"):
                 error = np.abs(output.astype(np.float64) - truth)
             if dtypes.is_float(info.dtype):
                 error = np.where(np.isfinite(error), error, 0.0)  # NonFiniteCheck judges those
+                if problem.spec.numerics.subnormals == "flush":
+                    tiny = float(dtypes.finfo(info.dtype).smallest_normal)
+                    error = np.where((output == 0) & (np.abs(truth) < tiny), 0.0, error)
             else:
                 error = np.where(output == truth, 0.0, np.maximum(error, 1.0))  # float64 merges large integers
             if error.size == 0:
@@ -130,6 +141,26 @@ class BoundCheck(Check):
             with np.errstate(divide="ignore", invalid="ignore"):
                 worst_ratio = max(worst_ratio, float(np.nanmax(np.where(bound > 0, error / bound, 0.0))))
         return self.passed(worst_error_over_bound=round(worst_ratio, 4), draws=problem.honest.draws)
+
+    def _compared(
+        self, problem: Problem, info: ArrayInfo, output: np.ndarray, truth: np.ndarray, bound: np.ndarray
+    ) -> CheckResult:
+        comparator = problem.spec.compare[info.name]
+        inputs = {one.name: array for one, array in zip(problem.case.inputs, problem.inputs, strict=True)}
+        wrong = comparator.wrong(Comparison(output, truth, bound, inputs, problem.case.attributes))
+        if not wrong.any():
+            return self.passed()
+        where = _first(wrong)
+        place, count, pattern = problem.locate(info.name, where), int(np.count_nonzero(wrong)), faultmap.describe(wrong)
+        return self.failed(
+            f"{count:,} of {wrong.size:,} elements of {info.name!r} are off ({comparator.rule}); first at {place}: "
+            f"got {output[where]!s}, the oracle's is {truth[where]!s}; {pattern}",
+            output=info.name,
+            worst_index=str(place),
+            comparator=type(comparator).__name__,
+            pattern=pattern,
+            map=faultmap.picture(wrong),
+        )
 
     def _off(
         self,
@@ -241,7 +272,7 @@ def _examine(evidence: Evidence, extra: Sequence[Check]) -> Verdict:
 def _floats(evidence: Evidence) -> Iterable[tuple[np.ndarray, np.ndarray, ArrayInfo]]:
     problem = evidence.problem
     for output, truth, info in zip(evidence.outputs, problem.oracle, problem.case.outputs, strict=True):
-        if dtypes.is_float(info.dtype):
+        if dtypes.is_float(info.dtype) and info.name not in problem.spec.compare:
             yield output.astype(np.float64), truth, info
 
 
