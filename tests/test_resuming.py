@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 
 import msgspec
 import pytest
 from toy import MissingBackend, toy_plugin
 
-from kparity import KparityError, Options, Selection, Session, Shard, UsageError, Verdict, open_run, read_run
+from kparity import (
+    KparityError,
+    Options,
+    Selection,
+    Session,
+    Shard,
+    TimingPolicy,
+    UsageError,
+    Verdict,
+    open_run,
+    read_run,
+)
 from kparity.environment import GitState
+from kparity.resuming import Past
+from kparity.sandbox.limits import Limits
 from kparity.sharding import assign
 from kparity.store import RunFolder
 
@@ -234,3 +252,58 @@ def test_run_json_says_where_the_sources_stood(half):
     assert state is None or (isinstance(state, GitState) and len(state.commit) == 40)
     assert info.id
     assert len(info.host.machine) == 16
+
+
+def test_every_option_comes_back_as_it_was(session, tmp_path):
+    changed = {
+        "seed": 9,
+        "isolation": "inline",
+        "timing": TimingPolicy(budget_s=0.25, minimum=3),
+        "timeout_s": 7.0,
+        "jobs": 3,
+        "limits": Limits(memory_bytes=1 << 30, environment=("ONE", "TWO")),
+        "repeats": 5,
+    }
+    assert set(changed) == set(Options.__struct_fields__), "a new option must come back too"
+    selection = Selection(
+        tasks=("toy/*",),
+        backends=("toy",),
+        implementations=("toy:*",),
+        dtypes=("float16",),
+        roles=("edge",),
+        cases=("n=1,*",),
+        coverage="quick",
+    )
+    assert all(getattr(selection, name) for name in Selection.__struct_fields__)
+    session.prepare(selection, Options(**changed), out=tmp_path / "run").close()
+    past = Past(tmp_path / "run")
+    assert past.options() == Options(**changed)
+    assert past.options(jobs=1).jobs == 1
+    assert past.selection() == selection
+
+
+def test_a_run_whose_process_was_killed_goes_on_where_it_stopped(cli, install, environment, pids, tmp_path):
+    install("toy-accelerator", toy="toy_plugin")
+    command = ("run", "toy/scale", "-b", "toy", "--no-timing", "--seed", "5", "--out", tmp_path / "run")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kparity", *map(str, command)],
+        env=environment(TOY_PIDS=str(pids.path)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    lines = tmp_path / "run" / "evaluations.jsonl"
+    deadline = time.monotonic() + 60
+    while not (lines.exists() and lines.stat().st_size):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(60)
+    written = open_run(tmp_path / "run")
+    before = places(written)
+    done = cli("run", "--resume", tmp_path / "run")
+    assert done.status == 1, done.err
+    assert f"{len(before)} evaluations were finished" in done.err
+    after = places(open_run(tmp_path / "run"))
+    assert len(after) == len(set(after)) == 18
+    assert set(before) <= set(after)

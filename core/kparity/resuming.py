@@ -15,6 +15,7 @@ from kparity.errors import Unavailable, UsageError
 from kparity.lanes import Options
 from kparity.plan import Selection
 from kparity.records import DeviceRef, ImplementationInfo
+from kparity.sandbox.limits import Limits
 from kparity.store import identity, open_run
 from kparity.timing import TimingPolicy
 
@@ -49,16 +50,16 @@ class Past:
 
     def options(self, jobs: int | None = None) -> Options:
         """How it was carried out; the seed is the run's."""
-        timing = {
-            name.removeprefix("timing."): value
-            for name, value in self.info.options.items()
-            if name.startswith("timing.")
-        }
-        chosen = _part(self.info, ("isolation", "timeout_s", "jobs", "repeats"))
+        timing, limits = (_below(self.info, prefix) for prefix in ("timing.", "limits."))
+        chosen = _part(self.info, Options.__struct_fields__)
         if jobs is not None:
             chosen["jobs"] = jobs
-        policy = msgspec.convert(timing, TimingPolicy) if timing else None
-        return msgspec.structs.replace(msgspec.convert(chosen, Options), seed=self.info.seed, timing=policy)
+        return msgspec.structs.replace(
+            msgspec.convert(chosen, Options),
+            seed=self.info.seed,
+            timing=msgspec.convert(timing, TimingPolicy) if timing else None,
+            limits=msgspec.convert(limits, Limits),
+        )
 
     def device_of(self, backend: str) -> DeviceInfo | None:
         """The device that the run had for a backend."""
@@ -106,6 +107,10 @@ def device_differences(
 
 def _part(info: RunInfo, names: Sequence[str]) -> dict[str, Any]:
     return {name: info.options[name] for name in names if name in info.options}
+
+
+def _below(info: RunInfo, prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in info.options.items() if name.startswith(prefix)}
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str], what: str) -> list[str]:
