@@ -263,6 +263,8 @@ def test_every_option_comes_back_as_it_was(session, tmp_path):
         "jobs": 3,
         "limits": Limits(memory_bytes=1 << 30, environment=("ONE", "TWO")),
         "repeats": 5,
+        "watch": "all",
+        "policy": "hand-written",
     }
     assert set(changed) == set(Options.__struct_fields__), "a new option must come back too"
     selection = Selection(

@@ -247,17 +247,19 @@ def described(selection: Selection) -> dict[str, OptionValue]:
 
 
 def _flat(options: Options) -> dict[str, OptionValue]:
-    flat: dict[str, OptionValue] = {
-        "isolation": options.isolation,
-        "timeout_s": options.timeout_s,
-        "jobs": options.jobs,
-        "repeats": options.repeats,
-    }
-    if options.timing is not None:
-        flat.update({f"timing.{key}": value for key, value in msgspec.structs.asdict(options.timing).items()})
-    for key, value in msgspec.structs.asdict(options.limits).items():
-        flat[f"limits.{key}"] = list(value) if isinstance(value, tuple) else value
+    """Every option but the seed, which `run.json` has in a place of its own; those of a group as `group.option`."""
+    flat: dict[str, OptionValue] = {}
+    for name in options.__struct_fields__:
+        value = getattr(options, name)
+        if isinstance(value, msgspec.Struct):
+            flat.update({f"{name}.{key}": _plain(one) for key, one in msgspec.structs.asdict(value).items()})
+        elif name != "seed" and value is not None:
+            flat[name] = value
     return flat
+
+
+def _plain(value: OptionValue | tuple[str, ...]) -> OptionValue:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _with_work(lanes: Iterable[Lane], *, keep_slow: bool) -> list[Lane]:
