@@ -277,6 +277,8 @@ class Assurance(msgspec.Struct, frozen=True, omit_defaults=True):
     missing: dict[str, str] = {}
 
 
+NOT_APPLIED = "not applied"
+"""Why a detector is lacking that had no occasion: those of times, where none were taken."""
 _JUDGED: frozenset[Detector] = frozenset({"process", "unchanged", "repeated", "varied"})
 _TIMED: frozenset[Detector] = frozenset({"sampled", "second_clock"})
 _SEEN: frozenset[Detector] = frozenset({"overlap", "late", "census", "integrity", "modes"})
@@ -299,7 +301,7 @@ class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
     def of(cls, in_force: Iterable[Detector], lacking: Mapping[Detector, str], *, timed: bool) -> Detection:
         """Sorted; what is neither in force nor explained is lacking without a reason."""
         held = frozenset(in_force) - frozenset(lacking)
-        rest = {one: lacking.get(one, "not applied") for one in DETECTORS if one not in held}
+        rest = {one: lacking.get(one, NOT_APPLIED) for one in DETECTORS if one not in held}
         return cls(tuple(one for one in DETECTORS if one in held), rest, timed)
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from kparity.environment import RunInfo
-from kparity.records import Evaluation, Measurand, Status
+from kparity.records import NOT_APPLIED, Evaluation, Measurand, Status
 from kparity.rows import Row
 
 if TYPE_CHECKING:
@@ -93,6 +93,17 @@ def matrix_of_rows(info: RunInfo, rows: Sequence[Row]) -> list[RenderableType]:
     counts = summary(rows)
     parts.append(", ".join(f"{count} {status}" for status, count in counts.items() if count) or "nothing evaluated")
     return parts
+
+
+def assured(evaluations: Iterable[Evaluation]) -> list[RenderableType]:
+    """One line about how sure the verdicts on a candidate are, or none where it was not watched."""
+    found = [one.detection for one in evaluations if one.detection is not None]
+    if not found:
+        return []
+    level = min((one.level for one in found), key=("low", "medium", "high").index)
+    why = {name: reason for one in found for name, reason in one.lacking.items() if reason != NOT_APPLIED}
+    lacking = "".join(f"; no {name}: {escape(reason)}" for name, reason in why.items())
+    return [f"assurance: [bold]{level}[/]{lacking}"]
 
 
 def format_seconds(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from kparity.commands.common import (
@@ -24,10 +25,12 @@ from kparity.commands.common import (
     follow,
     make_options,
     open_session,
+    print_parts,
     show_run,
     stderr,
 )
 from kparity.errors import UsageError
+from kparity.report import assured
 from kparity.sandbox.confine import hide_process
 
 if TYPE_CHECKING:
@@ -141,6 +144,9 @@ def verify(
     json: Json = False,
     json_lines: JsonLines = False,
     timing: Timing = True,
+    policy: Annotated[
+        str, typer.Option(metavar="any|hand-written", help="Whose kernels may run on the device; libraries' or not.")
+    ] = "any",
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="A worker that does not answer for this long is ended.")
     ] = 60.0,
@@ -156,7 +162,10 @@ def verify(
         raise UsageError(f"{str(file)!r} is empty; expected source text that defines the task's function")
     hide_process()
     session = open_session()
+    if policy not in ("any", "hand-written"):
+        raise UsageError(f"unknown policy {policy!r}; expected 'any' or 'hand-written'")
     options = make_options(seed, False, timing, 0, timeout)
+    options = msgspec.structs.replace(options, policy="any" if policy == "any" else "hand-written")
     prepared = session.prepare_candidate(
         task,
         backend,
@@ -169,9 +178,11 @@ def verify(
         out=out,
     )
     prepared.replays = replays
-    rows, evaluations, interrupted = follow(prepared, keep=json, json_lines=json_lines)
+    rows, evaluations, interrupted = follow(prepared, keep=not json_lines, json_lines=json_lines)
     if not json_lines:
         show_run(prepared, rows, evaluations, json)
+    if not json_lines and not json:
+        print_parts(assured(evaluations))
     if interrupted:
         raise SystemExit(130)
     finish(row.status for row in rows)

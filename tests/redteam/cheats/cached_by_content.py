@@ -1,7 +1,8 @@
-# Remembers answers by a digest of all bytes. Nothing recurs: were there ever a hit, zeros would tell.
+# Remembers answers by a digest of all bytes. A hit would tell: it is zeros.
 # class: T06
 # backends: cpu_ref
-# expected: passed
+# expected: failed
+# detector: determinism
 # options: timed
 # prelude: yes
 
