@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from kparity.conformance import abilities, calls, judged, transfers
+from kparity.conformance import abilities, calls, forking, judged, transfers
 from kparity.conformance.model import Finding, Outcome
 from kparity.conformance.workbench import NotChecked, Promise, Workbench
 
 PROMISES: Mapping[str, Promise] = {
-    promise.name: promise for promise in (*transfers.PROMISES, *calls.PROMISES, *abilities.PROMISES, *judged.PROMISES)
+    promise.name: promise
+    for promise in (*transfers.PROMISES, *forking.PROMISES, *calls.PROMISES, *abilities.PROMISES, *judged.PROMISES)
 }
 
 _SHOWN = 3

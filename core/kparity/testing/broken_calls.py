@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -41,6 +43,30 @@ class Hanging(FaultyBackend):
 
     def wait(self, outputs: Sequence[DeviceArray]) -> None:
         time.sleep(3600)
+
+
+class PreloadingThreads(FaultyBackend):
+    """`preload` starts a thread, which a fork would lose."""
+
+    name: ClassVar[str] = "preloading_threads"
+
+    def preload(self) -> None:
+        threading.Thread(target=time.sleep, args=(5,), daemon=True).start()
+
+
+class LostInFork(FaultyBackend):
+    """It holds something from `preload` that works only in the process that made it."""
+
+    name: ClassVar[str] = "lost_in_fork"
+    _home = 0
+
+    def preload(self) -> None:
+        self._home = os.getpid()
+
+    def open(self, index: int = 0) -> DeviceInfo:
+        if self._home not in (0, os.getpid()):
+            raise RuntimeError("cannot re-initialize the pretend device in a forked process")
+        return super().open(index)
 
 
 class SwallowingErrors(FaultyBackend):
