@@ -205,7 +205,8 @@ def test_a_judge_that_is_killed_leaves_its_records_and_no_worker(tmp_path, envir
 
 
 @pytest.mark.parametrize("fate", ["zygote", "keeper"])
-def test_whoever_is_killed_the_worker_does_not_live_on(fate):
+def test_whoever_is_killed_the_worker_does_not_live_on(fate, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     others = processes_of(os.getpid())
     with Nursery() as nursery:
         runner = ProcessRunner(ToyBackend(), 30, nursery, Limits())
@@ -220,3 +221,7 @@ def test_whoever_is_killed_the_worker_does_not_live_on(fate):
                 runner.load(source=faults.source("pass"), entry_point="scale")
         runner.close()
         assert not left_of(os.getpid(), {zygote} | others)
+        deadline = time.monotonic() + 10
+        while list(tmp_path.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert list(tmp_path.iterdir()) == []

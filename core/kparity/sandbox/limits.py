@@ -6,7 +6,6 @@ import contextlib
 import os
 import resource
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -125,6 +124,6 @@ def at_home(folder: str) -> dict[str, str]:
 
 
 def furnish(folder: str) -> None:
-    """Make the folders that `at_home` names."""
-    for place in ("tmp", *_CACHES.values()):
-        Path(folder, place).mkdir(parents=True, exist_ok=True)
+    """Make the folders that `at_home` names; those below the cache folder are for the frameworks to make."""
+    for place in ("tmp", "cache"):
+        os.mkdir(os.path.join(folder, place))

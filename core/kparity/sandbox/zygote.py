@@ -76,7 +76,7 @@ def main() -> None:
     with contextlib.suppress(OSError):
         linux.become_subreaper()
     bell, ringer = _bell()
-    keepers: set[int] = set()
+    keepers: dict[int, str] = {}
     while True:
         ready = select.select([control.fileno(), bell], [], [])[0]
         if bell in ready:
@@ -89,13 +89,14 @@ def main() -> None:
             birth = msgspec.msgpack.decode(payload, type=Birth)
             sys.stdout.flush()
             sys.stderr.flush()
+            folder = "" if birth.limits is None else tempfile.mkdtemp(prefix="kparity-")
             keeper = os.fork()
             if not keeper:
                 signal.set_wakeup_fd(-1)
                 for descriptor in (control.detach(), bell, ringer):
                     os.close(descriptor)
-                _keeper(birth, descriptors, started)
-            keepers.add(keeper)
+                _keeper(birth, descriptors, folder, started)
+            keepers[keeper] = folder
             for descriptor in descriptors:
                 os.close(descriptor)
 
@@ -139,17 +140,18 @@ def _drain(bell: int) -> None:
             pass
 
 
-def _reap(keepers: set[int]) -> None:
-    """Forget keepers that ended; end what lost its keeper."""
+def _reap(keepers: dict[int, str]) -> None:
+    """Forget keepers that ended; end what lost its keeper, and remove the folder that a keeper did not."""
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG)[0]) != 0:
-            keepers.discard(ended)
-    for stray in _children() - keepers:
+            if folder := keepers.pop(ended, ""):
+                _remove(folder)
+    for stray in _children() - keepers.keys():
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(stray, signal.SIGKILL)
 
 
-def _keeper(birth: Birth, descriptors: list[int], started: str) -> NoReturn:
+def _keeper(birth: Birth, descriptors: list[int], folder: str, started: str) -> NoReturn:
     """Set the worker up and see it to its end."""
     requests, replies, arena, output, leash = descriptors
     os.setsid()
@@ -164,7 +166,6 @@ def _keeper(birth: Birth, descriptors: list[int], started: str) -> NoReturn:
         _die_with_parent()
     with contextlib.suppress(OSError):
         linux.become_subreaper()
-    folder = "" if birth.limits is None else tempfile.mkdtemp(prefix="kparity-")
     bell, ringer = _bell()
     child = os.fork()
     if not child:
