@@ -22,7 +22,9 @@ from kparity.comparators import Comparator, arg_max, distributed, quantised, top
 from kparity.distributions import (
     Distribution,
     ascending,
+    hill,
     integers,
+    log_uniform,
     normal,
     one_hot,
     permutation,
@@ -47,6 +49,7 @@ from kparity.hookspecs import hookimpl
 from kparity.host import cpu_name
 from kparity.independence import Independent
 from kparity.lanes import Options
+from kparity.patterns import Hunting
 from kparity.plan import Selection
 from kparity.problem import Problem
 from kparity.records import Assurance, CheckResult, Evaluation, Measurement, Verdict
@@ -81,6 +84,7 @@ __all__ = [
     "Executable",
     "Expression",
     "Function",
+    "Hunting",
     "Implementation",
     "Independent",
     "KernelSpec",
@@ -120,11 +124,13 @@ __all__ = [
     "edge",
     "evaluate",
     "hide_process",
+    "hill",
     "hookimpl",
     "integers",
     "kernel_spec",
     "kernels_in",
     "load_python",
+    "log_uniform",
     "normal",
     "one_hot",
     "open_run",

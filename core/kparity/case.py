@@ -39,7 +39,7 @@ class ArrayInfo(msgspec.Struct, frozen=True):
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
-class Case(msgspec.Struct, frozen=True):
+class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     """One concrete problem.
 
     Attributes:
@@ -52,6 +52,7 @@ class Case(msgspec.Struct, frozen=True):
         inputs, outputs: in the order of the signature.
         flops: arithmetic operations, from the spec's formula; None where it gives none.
         bytes: compulsory traffic: every input read once and every output written once, unless the spec overrides it.
+        pattern: how the inputs hunt, see `kparity.patterns`; empty where they are drawn as the spec declares.
     """
 
     task: str
@@ -64,11 +65,16 @@ class Case(msgspec.Struct, frozen=True):
     outputs: tuple[ArrayInfo, ...]
     flops: int | None
     bytes: int
+    pattern: str = ""
 
     @property
     def elements(self) -> int:
         """Elements of all inputs and outputs together: a measure of size that needs no hardware."""
         return sum(array.size for array in (*self.inputs, *self.outputs))
+
+    def disguised(self) -> Case:
+        """The same problem with nothing that tells a kernel which one it is: no key, no role, no pattern."""
+        return msgspec.structs.replace(self, key="", role="typical", pattern="")
 
     def describe(self) -> str:
         """The arrays in one line, e.g. `x float16[3, 1023] -> y float16[3, 1023]`."""

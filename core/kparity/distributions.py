@@ -5,6 +5,7 @@ Every distribution draws from a counter-based generator that the caller keys; se
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,8 +39,13 @@ class Distribution(ABC):
             values: the case's axes and attributes, for bounds that are axis expressions.
         """
 
+    def support(self) -> tuple[Bound, Bound] | None:
+        """Where the numbers may lie, for patterns that hunt; None keeps every pattern away, as structure demands."""
+        return None
 
-def _resolve(bound: Bound, values: Mapping[str, Any]) -> int | float:
+
+def resolve(bound: Bound, values: Mapping[str, Any]) -> int | float:
+    """The number that a bound stands for, given axes and attributes."""
     return Expression(bound).evaluate(values) if isinstance(bound, str) else bound
 
 
@@ -53,12 +59,16 @@ class normal(Distribution):  # noqa: N801 - reads as a verb in specs
 
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
         drawn = rng.standard_normal(shape, dtype=np.float32)
-        mean, std = _resolve(self.mean, values), _resolve(self.std, values)
+        mean, std = resolve(self.mean, values), resolve(self.std, values)
         if std != 1.0:
             drawn *= np.float32(std)
         if mean != 0.0:
             drawn += np.float32(mean)
         return drawn
+
+    def support(self) -> tuple[Bound, Bound]:
+        """Any number."""
+        return -math.inf, math.inf
 
 
 @dataclass(frozen=True)
@@ -70,10 +80,46 @@ class uniform(Distribution):  # noqa: N801
     high: Bound = 1.0
 
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
-        low, high = _resolve(self.low, values), _resolve(self.high, values)
+        low, high = resolve(self.low, values), resolve(self.high, values)
         drawn = rng.random(shape, dtype=np.float32) * np.float32(high - low) + np.float32(low)
         largest = np.nextafter(np.float32(high), np.float32(low))  # the sum may have been rounded up to `high`
         return np.asarray(np.minimum(drawn, largest))
+
+    def support(self) -> tuple[Bound, Bound]:
+        """The declared interval."""
+        return self.low, self.high
+
+
+@dataclass(frozen=True)
+class log_uniform(Distribution):  # noqa: N801
+    """Positive numbers in [low, high) of every magnitude alike; with `signed`, half of them negative."""
+
+    low: float = 1e-3
+    high: float = 1e3
+    signed: bool = False
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
+        drawn = np.exp(rng.uniform(math.log(self.low), math.log(self.high), shape))
+        return np.asarray(drawn * np.where(rng.random(shape) < 0.5, -1, 1) if self.signed else drawn)
+
+    def support(self) -> tuple[Bound, Bound] | None:
+        """The declared interval; none where the sign is free."""
+        return None if self.signed else (self.low, self.high)
+
+
+@dataclass(frozen=True)
+class hill(Distribution):  # noqa: N801
+    """Positive numbers up to the middle and negative ones after it: partial sums rise high before they cancel.
+
+    The middle is that of all axes from `start` on, taken together; magnitudes are uniform on [0.5, 1.5).
+    """
+
+    start: int = 0
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
+        length = math.prod(shape[self.start :])
+        signs = np.where(np.arange(length) < length // 2, 1.0, -1.0).reshape(shape[self.start :])
+        return np.asarray((rng.random(shape) + 0.5) * signs)
 
 
 @dataclass(frozen=True)
@@ -90,10 +136,14 @@ class integers(Distribution):  # noqa: N801
     fraction: float = 0.1
 
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
-        drawn = rng.integers(int(_resolve(self.low, values)), int(_resolve(self.high, values)), shape, dtype=np.int64)
+        drawn = rng.integers(int(resolve(self.low, values)), int(resolve(self.high, values)), shape, dtype=np.int64)
         if self.special is not None:
             drawn[rng.random(shape) < self.fraction] = self.special
         return drawn
+
+    def limits(self, values: Mapping[str, Any]) -> tuple[int, int]:
+        """Low and high for these axes and attributes."""
+        return int(resolve(self.low, values)), int(resolve(self.high, values))
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,24 @@
-"""Seeded inputs: the same (seed, task, case, input name) gives the same bytes on every machine.
-
-Counter-based: each input has its own Philox-4x64 stream, keyed by a hash, so that no input depends on how many others
-were drawn before it. The digest of the bytes is recorded, so that a machine where they came out otherwise shows.
-"""
+"""The inputs of a case: what the spec declares, or what its hunting pattern makes of that."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kparity import dtypes
+from kparity import dtypes, patterns
+from kparity.distributions import integers, resolve
+from kparity.draws import Arrays, digest, draw_declared, finish, stream
 from kparity.errors import SpecError
 
 if TYPE_CHECKING:
     from kparity.case import Case
     from kparity.spec import KernelSpec
 
-Arrays = tuple[np.ndarray, ...]
-
-
-def stream(seed: int, *labels: str) -> np.random.Generator:
-    """A generator keyed by the seed and the labels; streams with different labels are independent."""
-    text = "\0".join((str(seed), *labels))
-    key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
-    return np.random.Generator(np.random.Philox(key=key))
+__all__ = ["Arrays", "digest", "generate", "stream"]
 
 
 def generate(spec: KernelSpec, case: Case, seed: int) -> Arrays:
@@ -35,29 +27,129 @@ def generate(spec: KernelSpec, case: Case, seed: int) -> Arrays:
     Raises:
         SpecError: a distribution raised, or gave another shape than the case declares.
     """
+    drawn = draw_declared(spec, case, seed, spec.hunting.own.get(case.pattern, {}))
+    if case.pattern in patterns.FLOATS:
+        drawn = _shape_floats(spec, case, seed, drawn)
+    elif case.pattern in patterns.INDICES:
+        for name, base in drawn.items():
+            distribution = spec.inputs[name].distribution
+            if isinstance(distribution, integers) and name not in spec.hunting.fixed and base.size:
+                low, high = distribution.limits({**case.axes, **case.attributes})
+                drawn[name] = patterns.shape_indices(case.pattern, base, low, high, stream(seed, case.key, name, "at"))
+    return finish(spec, case, drawn)
+
+
+def _shape_floats(spec: KernelSpec, case: Case, seed: int, drawn: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     values = {**case.axes, **case.attributes}
-    drawn = []
+    supports: dict[str, tuple[float, float]] = {}
     for info in case.inputs:
         distribution = spec.inputs[info.name].distribution
-        assert distribution is not None  # the decorator fills a default in
+        support = distribution.support() if distribution is not None else None
+        if dtypes.is_float(info.dtype) and support is not None and info.name not in spec.hunting.fixed and info.size:
+            low, high = (float(resolve(bound, values)) for bound in support)
+            supports[info.name] = (low, high)
+    if not supports:
+        return drawn
+    rng = stream(seed, case.task, case.key, "targets")
+    unbounded = {info.name: info.size for info in case.inputs if math.isinf(supports.get(info.name, (0.0, 0.0))[1])}
+    targets = patterns.choose_targets(case.pattern, unbounded, rng) if unbounded else set()
+    targets |= {name for name in supports if name not in unbounded and case.pattern not in ("offset", "large")}
+    epsilons = [float(value) for name, value in case.attributes.items() if "eps" in name]
+    kinds = {info.name: info.dtype for info in case.inputs}
+    for name in sorted(targets):
+        inner = stream(seed, case.task, case.key, name, "pattern")
+        low, high = supports[name]
+        largest = spec.hunting.largest.get(name, math.inf)
+        if name in unbounded:
+            drawn[name] = patterns.shape_floats(
+                case.pattern, drawn[name], kinds[name], inner, epsilons=epsilons, largest=largest
+            )
+        else:
+            drawn[name] = patterns.shape_bounded(case.pattern, drawn[name], low, high, inner)
+    if case.pattern == "large":
+        (name,) = targets or {""}
+        if name:
+            drawn[name] = _largest_meaningful(spec, case, drawn, name)
+    return drawn
+
+
+def _largest_meaningful(spec: KernelSpec, case: Case, drawn: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """`drawn[name]` scaled down by a power of two until all that the reference computes keeps clear of overflow."""
+    contract = spec.numerics
+    limit = float(dtypes.finfo(contract.accumulate).max) / 2**8
+    if contract.storage_intermediates:
+        storage = [info.dtype for info in case.inputs if dtypes.is_float(info.dtype)]
+        limit = min(limit, *(float(dtypes.finfo(one).max) / 2**4 for one in storage))
+
+    def meaningful(power: int) -> bool:
+        watch = _Watch()
+        scaled = finish(spec, case, {**drawn, name: np.ldexp(drawn[name], -power)})
+        arguments = [
+            array.astype(np.float64).view(Watched) if dtypes.is_float(info.dtype) else array.astype(np.int64)
+            for array, info in zip(scaled, case.inputs, strict=True)
+        ]
+        for argument in arguments:
+            if isinstance(argument, Watched):
+                argument.watch = watch
         try:
-            sample = distribution.sample(stream(seed, case.task, case.key, info.name), info.shape, values)
+            with np.errstate(all="ignore"):
+                result = spec.reference(*arguments, **case.attributes)
         except Exception as error:
-            raise SpecError(
-                f"spec {spec.name!r}, case {case.key}: input {info.name!r} cannot be drawn from {distribution}: {error}"
-            ) from error
-        if np.shape(sample) != info.shape:
-            raise SpecError(f"spec {spec.name!r}: {distribution} gave shape {np.shape(sample)}, expected {info.shape}")
-        array = np.ascontiguousarray(sample, dtype=dtypes.dtype(info.dtype)).reshape(info.shape)
-        array.flags.writeable = False
-        drawn.append(array)
-    return tuple(drawn)
+            raise SpecError(f"spec {spec.name!r}, case {case.key}: the reference raised {error}") from error
+        outputs = [np.asarray(one) for one in (result if isinstance(result, tuple) else (result,))]
+        fits = all(
+            not dtypes.is_float(info.dtype) or _top(value) <= float(dtypes.finfo(info.dtype).max) / 4
+            for value, info in zip(outputs, case.outputs, strict=True)
+        )
+        return fits and watch.top <= limit
+
+    low, high = 0, 256  # powers; at `high` the values are tiny
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if meaningful(middle) else (middle + 1, high)
+    return np.asarray(np.ldexp(drawn[name], -low))
 
 
-def digest(arrays: Iterable[np.ndarray]) -> str:
-    """Content digest of the arrays: 16 hexadecimal digits over dtypes, shapes and bytes."""
-    state = hashlib.blake2b(digest_size=8)
-    for array in arrays:
-        state.update(f"{array.dtype.name}{array.shape}".encode())
-        state.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
-    return state.hexdigest()
+@dataclass
+class _Watch:
+    """The largest magnitude seen; infinite where an operation on finite numbers overflowed."""
+
+    top: float = 0.0
+
+
+class Watched(np.ndarray):
+    """An array that notes the largest magnitude among everything that is computed from it."""
+
+    watch: _Watch | None = None
+
+    def __array_finalize__(self, parent: Any) -> None:
+        """Hand the watch on to views and copies."""
+        self.watch = getattr(parent, "watch", None)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
+        """Compute with plain arrays and note the result's magnitude."""
+        watch = next((one.watch for one in inputs if isinstance(one, Watched) and one.watch is not None), None)
+        plain = [np.asarray(one) if isinstance(one, Watched) else one for one in inputs]
+        if out is not None:
+            keywords["out"] = tuple(np.asarray(one) for one in out)
+        keywords = {key: np.asarray(one) if isinstance(one, Watched) else one for key, one in keywords.items()}
+        result = getattr(ufunc, method)(*plain, **keywords)
+        if watch is not None and isinstance(result, np.ndarray | np.generic) and result.dtype.kind == "f":
+            masked = any(np.isinf(one).any() for one in plain if np.asarray(one).dtype.kind == "f")
+            watch.top = max(watch.top, _top(np.asarray(result), ignore_infinite=masked))
+        if out is not None:
+            return out[0]
+        if not isinstance(result, np.ndarray | np.generic):
+            return result
+        wrapped = np.asarray(result).view(Watched)
+        wrapped.watch = watch
+        return wrapped
+
+
+def _top(array: np.ndarray, *, ignore_infinite: bool = False) -> float:
+    if array.size == 0:
+        return 0.0
+    magnitude = np.abs(np.asarray(array, dtype=np.float64))
+    if ignore_infinite:
+        magnitude = magnitude[np.isfinite(magnitude)]
+    return float(np.max(np.where(np.isnan(magnitude), np.inf, magnitude), initial=0.0))

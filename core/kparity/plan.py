@@ -12,6 +12,7 @@ from kparity.backend import DeviceInfo, Implementation
 from kparity.case import Case, Role
 from kparity.catalogue import Catalogue, check_dtypes, check_roles
 from kparity.errors import NothingEvaluatedError, UnknownNameError, UsageError
+from kparity.hunting import hunting_cases
 from kparity.spec import KernelSpec
 
 Coverage = Literal["full", "quick"]
@@ -28,6 +29,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         cases: globs over case keys.
         coverage: `quick` takes each case in one dtype, in turn, and each task's first typical case in all of them; it
             times only the default dtype, and of costly implementations it runs only what is timed.
+        hunt: add fresh shapes and adversarial inputs, which follow from the run's seed; see `kparity.hunting`. Globs of
+            `cases` keep those whose key they match only if they hold an `@`.
     """
 
     tasks: tuple[str, ...] = ()
@@ -37,6 +40,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...] = ()
     cases: tuple[str, ...] = ()
     coverage: Coverage = "full"
+    hunt: bool = False
 
 
 class Lineup(NamedTuple):
@@ -74,8 +78,8 @@ def lineups(catalogue: Catalogue, selection: Selection) -> list[Lineup]:
     return [Lineup(backend, name, tuple(ones)) for (backend, name), ones in found.items()]
 
 
-def select_cases(spec: KernelSpec, selection: Selection) -> list[Case]:
-    """The cases of one task that the selection keeps, the role default aside.
+def select_cases(spec: KernelSpec, selection: Selection, seed: int = 0) -> list[Case]:
+    """The cases of one task that the selection keeps, the role default aside; `seed` is the run's, for those that hunt.
 
     Raises:
         UnknownNameError: an unknown dtype or role.
@@ -86,6 +90,9 @@ def select_cases(spec: KernelSpec, selection: Selection) -> list[Case]:
     if selection.coverage not in ("full", "quick"):
         raise UsageError(f"unknown coverage {selection.coverage!r}; expected 'full' or 'quick'")
     cases = [case for case in spec.cases(roles=roles, dtypes=dtypes) if _matches(case.key, selection.cases)]
+    globs = [glob for glob in selection.cases if "@" in glob]
+    if selection.hunt and "edge" in roles and (globs or not selection.cases):
+        cases += [case for case in hunting_cases(spec, seed, dtypes=dtypes) if _matches(case.key, globs)]
     return _thin_out(cases) if selection.coverage == "quick" else cases
 
 
@@ -106,7 +113,7 @@ def _thin_out(cases: Iterable[Case]) -> list[Case]:
     """Each problem in one of its dtypes, taken in turn; the first typical problem in every dtype."""
     problems: dict[str, list[Case]] = {}
     for case in cases:
-        problems.setdefault(f"{case.role} {case.axes} {case.attributes}", []).append(case)
+        problems.setdefault(f"{case.role} {case.axes} {case.attributes} {case.pattern}", []).append(case)
     kept: list[Case] = []
     seen_typical = False
     for turn, variants in enumerate(problems.values()):

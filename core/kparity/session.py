@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from kparity.backend import DeviceInfo, Implementation
 from kparity.catalogue import Catalogue
 from kparity.compare import Compared, ComparePolicy, Contestant, compare_on
@@ -130,6 +132,8 @@ class Session:
             UsageError: `out` holds a run already, or a shard is asked for without a seed.
         """
         selection, options = selection or Selection(), options or Options()
+        if shard is None:  # the parts of a run agree on a seed: `start_run` refuses those that were given none
+            options = _seeded(options)
         lanes = self._lanes(selection, options)
         return start_run(self.catalogue, lanes, selection, options, out=out, by_default=by_default, shard=shard)
 
@@ -162,6 +166,7 @@ class Session:
         roles: Iterable[str] = (),
         cases: Iterable[str] = (),
         coverage: Coverage = "full",
+        hunt: bool = False,
         options: Options | None = None,
         out: str | os.PathLike[str] | None = None,
     ) -> Iterator[Evaluation]:
@@ -178,6 +183,7 @@ class Session:
             roles=tuple(roles),
             cases=tuple(cases),
             coverage=coverage,
+            hunt=hunt,
         )
         yield from self.prepare(selection, options, out=out)
 
@@ -192,6 +198,7 @@ class Session:
         dtypes: Iterable[str] = (),
         roles: Iterable[str] = (),
         cases: Iterable[str] = (),
+        hunt: bool | None = None,
         options: Options | None = None,
         out: str | os.PathLike[str] | None = None,
     ) -> Outcome:
@@ -204,6 +211,7 @@ class Session:
             name: which registered implementation, where there are several.
             entry_point: the function that the source defines; the task's own name by default.
             dtypes, roles, cases: as in `Selection`.
+            hunt: also on fresh shapes and adversarial inputs; by default for source text only.
 
         Raises:
             UnknownNameError: unknown task, backend, dtype, role or implementation.
@@ -219,13 +227,14 @@ class Session:
                 dtypes=dtypes,
                 roles=roles,
                 cases=cases,
+                hunt=hunt is not False,
                 options=options,
                 out=out,
             )
         else:
-            spec, options = self.catalogue.task(task), options or Options()
+            spec, options = self.catalogue.task(task), _seeded(options)
             chosen = self._registered(task, backend, name)
-            selection = _one(task, backend, dtypes, roles, cases, chosen.label)
+            selection = _one(task, backend, dtypes, roles, cases, bool(hunt), chosen.label)
             lanes = [self._lane_of(Subject.registered(chosen), spec, selection, options)]
             prepared = start_run(self.catalogue, lanes, selection, options, out=out)
         evaluations = tuple(prepared)
@@ -241,12 +250,13 @@ class Session:
         dtypes: Iterable[str] = (),
         roles: Iterable[str] = (),
         cases: Iterable[str] = (),
+        hunt: bool = True,
         options: Options | None = None,
         out: str | os.PathLike[str] | None = None,
     ) -> Run:
         """Prepare the evaluation of a candidate's source text; arguments and errors as in `evaluate`."""
-        spec, options = self.catalogue.task(task), options or Options()
-        selection = _one(task, backend, dtypes, roles, cases)
+        spec, options = self.catalogue.task(task), _seeded(options)
+        selection = _one(task, backend, dtypes, roles, cases, hunt)
         subject = Subject.candidate(task, backend, source, entry_point or spec.entry_point)
         lanes = [self._lane_of(subject, spec, selection, options)]
         digest = subject.info.source_digest
@@ -280,7 +290,7 @@ class Session:
             UsageError: the two are on different devices, or one of them does not pass a case.
             Unavailable: a backend cannot be opened here.
         """
-        spec, options, policy = self.catalogue.task(task), options or Options(), policy or ComparePolicy()
+        spec, options, policy = self.catalogue.task(task), _seeded(options), policy or ComparePolicy()
         sides = [one if isinstance(one, Subject) else self.labelled(task, one) for one in (first, second)]
         selection = Selection(tasks=(task,), dtypes=tuple(dtypes), roles=tuple(roles), cases=tuple(cases))
         lanes = [self._lane_of(side, spec, selection, options) for side in sides]
@@ -305,7 +315,7 @@ class Session:
                 chosen = [case for case in chosen if runs_by_default(case, one)]
             if not chosen:
                 raise NothingEvaluatedError(f"nothing to compare: no timed case matches {described(selection)}")
-            seed = secrets.randbits(48) if options.seed is None else options.seed
+            seed = _seed(options)
             if one.kind == "cpu" and _may_share(*sides):
                 lanes[1].close()
                 a, b = (_contestant(side, lanes[0], place) for place, side in enumerate(sides))
@@ -357,14 +367,14 @@ class Session:
             spec = self.catalogue.task(one.task)
             subject = Subject.registered(one)
             thin = one.costly and selection.coverage == "quick"
-            cases = select_cases(spec, selection)
+            cases = select_cases(spec, selection, _seed(options))
             lane.work.extend((subject, spec, case) for case in cases if not thin or is_timed(spec, case, selection))
         lane.timed = lambda spec, case: is_timed(spec, case, selection)
         return lane
 
     def _lane_of(self, subject: Subject, spec: KernelSpec, selection: Selection, options: Options) -> Lane:
         lane = Lane(self.catalogue.backend(subject.info.backend), subject.info.label, options, self.nursery)
-        lane.work = [(subject, spec, case) for case in select_cases(spec, selection)]
+        lane.work = [(subject, spec, case) for case in select_cases(spec, selection, _seed(options))]
         return lane
 
 
@@ -379,7 +389,13 @@ def _contestant(side: Subject, lane: Lane, place: int) -> Contestant:
 
 
 def _one(
-    task: str, backend: str, dtypes: Iterable[str], roles: Iterable[str], cases: Iterable[str], label: str = ""
+    task: str,
+    backend: str,
+    dtypes: Iterable[str],
+    roles: Iterable[str],
+    cases: Iterable[str],
+    hunt: bool,
+    label: str = "",
 ) -> Selection:
     return Selection(
         tasks=(task,),
@@ -388,7 +404,18 @@ def _one(
         dtypes=tuple(dtypes),
         roles=tuple(roles),
         cases=tuple(cases),
+        hunt=hunt,
     )
+
+
+def _seeded(options: Options | None) -> Options:
+    """The options with a seed: drawn now where none was given, before anything that follows from it is planned."""
+    options = options or Options()
+    return options if options.seed is not None else msgspec.structs.replace(options, seed=secrets.randbits(48))
+
+
+def _seed(options: Options) -> int:
+    return options.seed or 0
 
 
 def evaluate(task: str, backend: str, source: str | None = None, **arguments: object) -> Outcome:

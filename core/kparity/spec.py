@@ -19,6 +19,8 @@ from kparity.comparators import Comparator
 from kparity.distributions import Distribution, integers, normal
 from kparity.errors import SpecError, UnknownNameError
 from kparity.independence import Independent
+from kparity.patterns import Hunting
+from kparity.shapes import Constraint, parse_axes
 
 Reference = Callable[..., Any]
 
@@ -101,6 +103,10 @@ class KernelSpec:
         variants: further honest formulations of the reference, whose float32 rounding errors an implementation may
             make too; never the oracle.
         gradient_of: the task whose gradient this one computes, if it is one; see `kparity.gradients`.
+        honest: realizations that must pass although they are no part of the bound; see `kparity check-tasks`.
+        mutants: wrong realizations of the spec's own that must fail.
+        axes: what fresh shapes may be drawn from; None derives it from the declared cases.
+        hunting: limits on adversarial inputs.
         target: `"package.module:attribute"` where this spec can be imported from.
         independent: axes along which outputs do not depend on each other; None where they hang together.
         compare: how outputs are compared that are not held to the bound, by name; see `kparity.comparators`.
@@ -118,6 +124,10 @@ class KernelSpec:
     numerics: Numerics
     variants: tuple[Reference, ...]
     gradient_of: KernelSpec | None
+    honest: tuple[Reference, ...]
+    mutants: tuple[Reference, ...]
+    axes: Mapping[str, Constraint] | None
+    hunting: Hunting
     target: str
     independent: Independent | None = None
     compare: Mapping[str, Comparator] = field(default_factory=dict)
@@ -234,6 +244,10 @@ def kernel_spec(
     independent: str | Sequence[str] | Independent | None = None,
     compare: Mapping[str, Comparator] | None = None,
     gradient_of: KernelSpec | None = None,
+    honest: Sequence[Reference] = (),
+    mutants: Sequence[Reference] = (),
+    axes: Mapping[str, range | Sequence[AttributeValue] | str] | None = None,
+    hunting: Hunting | None = None,
 ) -> Callable[[Reference], KernelSpec]:
     """Turn a NumPy reference into a `KernelSpec`.
 
@@ -256,6 +270,12 @@ def kernel_spec(
             The catalogue holds it against finite differences (`kparity.gradients.check_gradient`).
         compare: a comparator of `kparity.comparators` for each output whose values are not continuous: indices, sets,
             steps, any order, random draws.
+        honest: realizations with the reference's parameters that must pass and do not widen the bound, such as an
+            online softmax: `kparity check-tasks` holds the bound against them.
+        mutants: wrong realizations with the reference's parameters that must fail, besides the generic ones.
+        axes: for fresh shapes: by axis, attribute or helper name a range of lengths, a choice of values, or an
+            expression over the names before it. Axes that cases bind freely are found by themselves where this is None.
+        hunting: which adversarial inputs make no sense here, and further ones.
 
     Raises:
         SpecError: the declaration contradicts itself, or the reference contradicts the declaration.
@@ -267,6 +287,7 @@ def kernel_spec(
             parsed_outputs = {key: _tensor(value, is_input=False) for key, value in outputs.items()}
             parsed_flops = None if flops is None else Expression(flops)
             parsed_bytes = None if bytes is None else Expression(bytes)
+            parsed_axes = None if axes is None else parse_axes(axes)
         except SpecError as error:
             raise SpecError(f"spec {name!r}: {error}") from error
         parameters = inspect.signature(reference).parameters.values()
@@ -289,6 +310,10 @@ def kernel_spec(
             numerics=numerics or Numerics(),
             variants=tuple(variants),
             gradient_of=gradient_of,
+            honest=tuple(honest),
+            mutants=tuple(mutants),
+            axes=parsed_axes,
+            hunting=hunting or Hunting(),
             target=f"{reference.__module__}:{reference.__qualname__}",
             independent=Independent.of(independent),
             compare=dict(compare or {}),
@@ -334,6 +359,13 @@ def _check_declaration(spec: KernelSpec) -> None:
             spec.independent.check(spec.inputs, spec.outputs)
         except SpecError as error:
             raise SpecError(f"{where}: {error}") from error
+    try:
+        spec.hunting.check(tuple(spec.inputs))
+    except SpecError as error:
+        raise SpecError(f"{where}: {error}") from error
+    missing = [name for name in spec.axis_names if spec.axes is not None and name not in spec.axes]
+    if missing:
+        raise SpecError(f"{where}: axes leaves axis {missing[0]!r} out; expected {list(spec.axis_names)}")
     both = sorted(set(spec.inputs) & set(spec.attributes))
     if both:
         raise SpecError(f"{where}: {both[0]!r} is both an input and an attribute")

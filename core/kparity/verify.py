@@ -203,6 +203,10 @@ APPEAL_DRAWS = 64
 """Most honest evaluations on perturbed inputs before an element outside its bound is called wrong."""
 
 
+NEAR = 4.0
+"""Times its bound by which the worst element may miss for a larger ensemble to be asked, however many elements miss."""
+
+
 def judge(evidence: Evidence, extra: Sequence[Check] = ()) -> Verdict:
     """The verdict on one output: all mandatory checks, then the extra ones.
 
@@ -248,12 +252,17 @@ def _merge(verdicts: Sequence[Verdict], sample: str) -> list[CheckResult]:
 
 
 def _may_appeal(verdict: Verdict) -> bool:
-    """True where the bound was the only check to fail, on at most one element in 500 (or on five)."""
+    """True where the bound alone failed: on at most one element in 500 (or on five), or nowhere by much.
+
+    Not by much, since the luck of one sum is shared by all elements that it goes into, such as a row of a softmax.
+    """
     failures = [check for check in verdict.checks if check.status != "passed"]
     if len(failures) != 1 or failures[0].name != BoundCheck.name or "wrong" not in failures[0].details:
         return False
-    wrong, total = int(failures[0].details["wrong"]), int(failures[0].details["of"])
-    return wrong <= max(5, total // 500)
+    details = failures[0].details
+    wrong, total = int(details["wrong"]), int(details["of"])
+    miss = abs(float(details["got"]) - float(details["wanted"]))
+    return wrong <= max(5, total // 500) or miss <= NEAR * float(details["bound"])
 
 
 def _examine(evidence: Evidence, extra: Sequence[Check]) -> Verdict:

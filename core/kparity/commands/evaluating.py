@@ -56,6 +56,9 @@ def run(
             metavar="full|quick", help="quick: each case in one dtype in turn, the first typical case in all of them."
         ),
     ] = "full",
+    hunt: Annotated[
+        bool, typer.Option("--hunt/--no-hunt", help="Add fresh shapes and adversarial inputs, drawn from the seed.")
+    ] = False,
     seed: Seed = None,
     out: Out = None,
     replays: Replays = None,
@@ -100,6 +103,7 @@ def run(
         roles=tuple(role or ()),
         cases=tuple(case or ()),
         coverage="quick" if coverage == "quick" else "full",
+        hunt=hunt,
     )
     options = make_options(seed, inline, timing, jobs or 0, timeout)
     if resume is not None:
@@ -138,6 +142,9 @@ def verify(
     dtype: Dtypes = None,
     role: Roles = None,
     case: Cases = None,
+    hunt: Annotated[
+        bool, typer.Option("--hunt/--no-hunt", help="Add fresh shapes and adversarial inputs, drawn from the seed.")
+    ] = True,
     seed: Seed = None,
     out: Out = None,
     replays: Replays = None,
@@ -174,6 +181,7 @@ def verify(
         dtypes=dtype or (),
         roles=role or (),
         cases=case or (),
+        hunt=hunt,
         options=options,
         out=out,
     )

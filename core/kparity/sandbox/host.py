@@ -62,6 +62,14 @@ class InlineRunner(WatchedEngine):
     isolation: Isolation = "inline"
     assurance = Assurance()
 
+    def supports(self, case: Case) -> Support:
+        """See `Engine.supports`; the function is told no more than a worker is."""
+        return super().supports(case.disguised())
+
+    def execute(self, case: Case, inputs: Arrays) -> Returned:
+        """See `Engine.execute`."""
+        return super().execute(case.disguised(), inputs)
+
     def output(self) -> str:
         """Nothing is captured inline."""
         return ""
@@ -112,7 +120,7 @@ class ProcessRunner:
 
     def supports(self, case: Case) -> Support:
         """See `Engine.supports`."""
-        support = self._ask(wire.Supports(case), wire.Supported).support
+        support = self._ask(wire.Supports(case.disguised()), wire.Supported).support
         return Support(support.answer, shown(support.reason, 2000))
 
     def load(self, *, target: str = "", source: str = "", entry_point: str = "") -> None:
@@ -124,7 +132,7 @@ class ProcessRunner:
         room = 4 * sum(array.nbytes for array in case.outputs) + _ROOM
         blocks, start, end = self._arena.write(inputs, room)
         self._room = start, end
-        return self._returned(wire.Execute(case, blocks, start, end))
+        return self._returned(wire.Execute(case.disguised(), blocks, start, end))
 
     def again(self) -> Returned:
         """See `Engine.again`."""

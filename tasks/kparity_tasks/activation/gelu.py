@@ -31,6 +31,7 @@ def _with_erf(x, approximate="none"):
         perf(n=33554432),
         perf(n=33554432, approximate="tanh"),
     ],
+    axes={"n": range(1, 16385), "approximate": ("none", "tanh")},
     flops="10 * n",
     variants=[_with_erf],
     independent="n",

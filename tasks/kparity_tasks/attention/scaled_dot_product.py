@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from kparity import Independent, Numerics, edge, kernel_spec, perf, typical
+from kparity import Hunting, Independent, Numerics, edge, hill, integers, kernel_spec, normal, perf, typical
 from kparity_tasks.dtypes import FLOATS
 
 
@@ -36,6 +36,27 @@ def _needs(chosen, q, k, v, causal=False):
         perf(batch=1, heads=16, kv_heads=4, queries=4096, keys=4096, head_dim=128),
         perf(batch=1, heads=16, kv_heads=4, queries=4096, keys=4096, head_dim=128, causal=True),
     ],
+    axes={
+        "batch": (1, 2),
+        "kv_heads": (1, 2, 3),
+        "group": (1, 2, 3),
+        "heads": "kv_heads * group",
+        "queries": range(1, 130),
+        "causal": (False, True),
+        "past": (0, 0, 1, 37),
+        "keys": "queries + past",
+        "head_dim": (16, 32, 64, 80, 128),
+    },
+    hunting=Hunting(
+        largest={
+            "q": 1e6,
+            "k": 1e6,
+        },  # of scores beyond 2^31, fused kernels cannot form the difference from the largest
+        own={
+            "hill": {"q": normal(0, 0.1), "v": hill(start=2)},
+            "mean": {"q": integers(0, 1), "v": integers(1, 128)},  # every key weighs the same: next to no rounding
+        },
+    ),
     flops="4 * batch * heads * queries * keys * head_dim // (1 + causal)",
     numerics=Numerics(storage_intermediates=True),
     independent=Independent(("batch", "heads", "queries"), needs=_needs, contiguous=True),

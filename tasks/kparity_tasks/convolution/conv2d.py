@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kparity import Numerics, edge, kernel_spec, normal, perf, tensor, typical
+from kparity import Hunting, Numerics, edge, hill, integers, kernel_spec, normal, perf, tensor, typical, uniform
 from kparity_tasks.dtypes import FLOATS
 
 
@@ -44,6 +44,29 @@ from kparity_tasks.dtypes import FLOATS
         typical(batch=1, in_channels=32, out_channels=64, height=28, width=28, kernel_h=3, kernel_w=3, padding=1),
         perf(batch=32, in_channels=128, out_channels=128, height=56, width=56, kernel_h=3, kernel_w=3, padding=1),
     ],
+    axes={
+        "batch": (1, 2, 3),
+        "groups": (1, 1, 2, 3),
+        "per_group": range(1, 18),
+        "in_channels": "groups * per_group",
+        "filters": range(1, 18),
+        "out_channels": "groups * filters",
+        "kernel_h": (1, 2, 3, 5),
+        "kernel_w": (1, 3, 4),
+        "stride": (1, 1, 2, 3),
+        "padding": (0, 1, 2),
+        "dilation": (1, 1, 2),
+        "extra_h": range(1, 34),
+        "height": "dilation * (kernel_h - 1) + extra_h",
+        "extra_w": range(1, 34),
+        "width": "dilation * (kernel_w - 1) + extra_w",
+    },
+    hunting=Hunting(
+        own={
+            "hill": {"x": uniform(0.5, 1.5), "weight": hill(start=1)},
+            "exact": {"x": integers(-2, 3), "weight": integers(-2, 3), "bias": integers(-2, 3)},
+        }
+    ),
     flops="2 * batch * out_channels * (in_channels // groups) * kernel_h * kernel_w"
     " * ((height + 2 * padding - dilation * (kernel_h - 1) - 1) // stride + 1)"
     " * ((width + 2 * padding - dilation * (kernel_w - 1) - 1) // stride + 1)",

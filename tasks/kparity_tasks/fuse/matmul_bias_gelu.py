@@ -26,6 +26,7 @@ def _with_erf(a, b, bias):
         typical(m=256, n=320, k=192),
         perf(m=4096, n=8192, k=2048),
     ],
+    axes={"m": range(1, 258), "n": range(1, 258), "k": range(1, 513)},
     flops="2 * m * n * k + 10 * m * n",
     variants=[_with_erf],
     independent=("m", "n"),

@@ -24,6 +24,7 @@ def _needs(chosen, table, indices):
         typical(vocab=8192, width=256, tokens=2048),
         perf(vocab=131072, width=1024, tokens=65536),
     ],
+    axes={"vocab": range(1, 2049), "width": range(1, 1025), "tokens": range(1, 1025)},
     bytes="2 * tokens * width * sizeof_T + 4 * tokens",
     independent=Independent(("tokens",), needs=_needs),
 )

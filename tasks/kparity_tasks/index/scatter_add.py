@@ -23,6 +23,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(rows=1024, width=128, count=2048),
         perf(rows=65536, width=512, count=65536),
     ],
+    axes={"rows": range(1, 1025), "width": range(1, 513), "count": range(1, 2049)},
     flops="count * width",
     independent="width",
 )

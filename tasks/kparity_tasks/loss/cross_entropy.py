@@ -23,6 +23,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(rows=64, classes=4096, label_smoothing=0.1),
         perf(rows=4096, classes=32000, label_smoothing=0.1),
     ],
+    axes={"rows": range(1, 1025), "classes": range(1, 4097), "label_smoothing": (0.0, 0.1, 0.3)},
     flops="5 * rows * classes",
     independent="rows",
 )

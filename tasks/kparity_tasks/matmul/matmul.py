@@ -17,6 +17,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(m=256, n=320, k=384),
         perf(m=4096, n=4096, k=4096),
     ],
+    axes={"m": range(1, 258), "n": range(1, 258), "k": range(1, 1025)},
     flops="2 * m * n * k",
     independent=("m", "n"),
 )

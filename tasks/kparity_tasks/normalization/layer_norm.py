@@ -19,6 +19,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(rows=64, cols=4096),
         perf(rows=16384, cols=4096),
     ],
+    axes={"rows": range(1, 1025), "cols": range(1, 4097)},
     flops="8 * rows * cols",
     independent="rows",
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kparity import edge, kernel_spec, normal, perf, tensor, typical, uniform
+from kparity import Hunting, edge, kernel_spec, log_uniform, normal, perf, tensor, typical, uniform
 from kparity_tasks.dtypes import FLOATS
 
 
@@ -23,6 +23,17 @@ from kparity_tasks.dtypes import FLOATS
         typical(n=131072),
         perf(n=33554432, step=100),
     ],
+    axes={"n": range(1, 4097), "step": (1, 2, 100), "lr": (1e-3, 0.1), "weight_decay": (0.01, 0.1)},
+    hunting=Hunting(
+        own={
+            "cold": {  # moments so small that epsilon decides
+                "param": normal(0, 1e-2),
+                "grad": log_uniform(1e-9, 1e-6, signed=True),
+                "exp_avg": log_uniform(1e-9, 1e-7, signed=True),
+                "exp_avg_sq": log_uniform(1e-18, 1e-14),
+            }
+        }
+    ),
     flops="15 * n",
     independent="n",
 )

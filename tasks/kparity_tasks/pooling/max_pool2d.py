@@ -24,6 +24,18 @@ from kparity_tasks.dtypes import FLOATS
         typical(batch=4, channels=32, height=56, width=56, kernel=3, stride=2, padding=1),
         perf(batch=32, channels=64, height=112, width=112, kernel=3, stride=2, padding=1),
     ],
+    axes={
+        "batch": (1, 2, 3),
+        "channels": range(1, 66),
+        "kernel": (1, 2, 3, 4, 5),
+        "stride": (1, 2, 3),
+        "half": (0, 1),
+        "padding": "half * (kernel // 2)",
+        "extra_h": range(1, 34),
+        "height": "kernel - 1 + extra_h",
+        "extra_w": range(1, 34),
+        "width": "kernel - 1 + extra_w",
+    },
     flops="batch * channels * kernel * kernel * ((height + 2 * padding - kernel) // stride + 1)"
     " * ((width + 2 * padding - kernel) // stride + 1)",
     independent=("batch", "channels"),

@@ -19,6 +19,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(rows=128, cols=4096),
         perf(rows=8192, cols=8192),
     ],
+    axes={"rows": range(1, 1025), "cols": range(1, 4097)},
     flops="4 * rows * cols",
     independent="rows",
 )

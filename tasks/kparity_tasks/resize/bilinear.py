@@ -20,6 +20,15 @@ from kparity_tasks.dtypes import FLOATS
         typical(batch=2, channels=8, height=64, width=48, out_height=128, out_width=96, align_corners=True),
         perf(batch=16, channels=64, height=128, width=128, out_height=256, out_width=256),
     ],
+    axes={
+        "batch": (1, 2),
+        "channels": range(1, 9),
+        "height": range(1, 66),
+        "width": range(1, 66),
+        "out_height": range(1, 130),
+        "out_width": range(1, 130),
+        "align_corners": (False, True),
+    },
     flops="7 * batch * channels * out_height * out_width",
     independent=("batch", "channels"),
 )

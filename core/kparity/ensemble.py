@@ -1,0 +1,183 @@
+"""The members of the honest ensemble: arrays whose arithmetic is jittered, sequential, or a matrix unit's."""
+
+from __future__ import annotations
+
+import functools
+import math
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kparity import dtypes
+from kparity.draws import stream
+
+
+class Jittered(np.ndarray):
+    """An array whose every computed result is off by half a unit, an ulp at most: Monte Carlo arithmetic.
+
+    It stands for all the ways in which an honest library rounds, elementary functions included, that the reference does
+    not happen to take on this machine. Source: Parker, "Monte Carlo Arithmetic", UCLA CSD-970002 (1997).
+    """
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
+        plain = [_plain(value) for value in inputs]
+        keywords = {key: _plain(value) for key, value in keywords.items()}
+        result = np.asarray(getattr(ufunc, method)(*plain, **keywords))
+        if np.issubdtype(result.dtype, np.floating) and ufunc not in _EXACT:
+            unit = (
+                float(np.finfo(result.dtype).eps) if _places.format is None else float(dtypes.finfo(_places.format).eps)
+            )
+            moved = result * (1 + _noise(result.shape) * unit).astype(result.dtype)
+            exact = False if _places.format is None else _holds(_places.format, result)
+            result = np.where(exact, result, moved)
+        if out is not None:
+            np.asarray(out[0])[...] = result
+            return out[0]
+        return np.asarray(result).view(Jittered)
+
+
+_EXACT = frozenset({np.maximum, np.minimum, np.fmax, np.fmin, np.negative, np.positive, np.absolute, np.fabs, np.sign})
+_PERIOD = (1 << 20) - 3  # a prime, so that no row length repeats it
+
+
+class _Places(threading.local):
+    """Each thread reads the table at places of its own, so that a draw is the same whatever else runs."""
+
+    random = random.Random(0)
+    format: str | None = None
+
+
+_places = _Places()
+
+
+def set_jitter(format: str | None, key: str) -> None:
+    """From here on, this thread's `Jittered` results move by up to half an ulp, as `key` draws.
+
+    An ulp of `format`, and then only where a result is no number of that format; by default of their own dtype.
+    """
+    _places.format = format
+    _places.random = random.Random(key)
+
+
+def _holds(format: str, values: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return np.asarray(values.astype(dtypes.dtype(format)).astype(values.dtype) == values)
+
+
+@functools.cache
+def _table() -> np.ndarray:
+    return stream(0, "jitter").random(2 * _PERIOD, dtype=np.float32) - np.float32(0.5)
+
+
+def _noise(shape: tuple[int, ...]) -> np.ndarray:
+    """Uniform on [-1/2, 1/2), read from a table at a random place: fresh numbers would cost more than the task."""
+    size, place = math.prod(shape), _places.random.randrange(_PERIOD)
+    if size <= _PERIOD:
+        return _table()[place : place + size].reshape(shape)
+    return np.resize(_table()[place : place + _PERIOD], shape)
+
+
+class TensorCore(np.ndarray):
+    """An array whose matrix products are summed as matrix units do: some terms at a time, each partial sum cut off.
+
+    NVIDIA's units truncate where IEEE arithmetic rounds, so that the errors of long sums all point towards zero instead
+    of cancelling. Source: Fasi, Higham, Mikaitis and Pranesh, "Numerical behavior of NVIDIA tensor cores", PeerJ CS
+    7:e330 (2021).
+    """
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
+        plain = [_plain(value) for value in inputs]
+        keywords = {key: _plain(value) for key, value in keywords.items()}
+        if out is not None:
+            keywords["out"] = tuple(np.asarray(array) for array in out)
+        if ufunc is np.matmul and out is None and np.ndim(plain[0]) >= 2 and np.ndim(plain[1]) >= 2:
+            return _wrap(_cut_partial_sums(plain[0], plain[1]).astype(plain[0].dtype), TensorCore)
+        result = getattr(ufunc, method)(*plain, **keywords)
+        return out[0] if out is not None else _wrap(result, TensorCore)
+
+
+_KEEP_FLOAT32 = np.uint64(0xFFFF_FFFF_E000_0000)  # clears the 29 bits that float64's mantissa has more
+
+
+def _cut_partial_sums(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The product of float32 matrices as a sum of truncated partial sums, in float64 that holds float32 values.
+
+    Over 16 terms at a time, as the hardware adds; over 64 where that would take too long, which makes a quarter of the
+    error and is left to the margin.
+    """
+    depth, size = a.shape[-1], math.prod(a.shape[:-1]) * b.shape[-1]
+    step = 16 if size * depth < 1 << 30 else 64
+    total = np.zeros((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]))
+    for start in range(0, depth, step):
+        part = a[..., start : start + step].astype(np.float64) @ b[..., start : start + step, :].astype(np.float64)
+        part += total
+        bits = part.view(np.uint64)
+        np.bitwise_and(bits, _KEEP_FLOAT32, out=bits)
+        total = part
+    return total
+
+
+class Sequential(np.ndarray):
+    """An array whose sums are carried out one element after the other, as a naive kernel would."""
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
+        plain = [_plain(value) for value in inputs]
+        keywords = {key: _plain(value) for key, value in keywords.items()}
+        if ufunc is np.add and method == "reduce" and np.ndim(plain[0]) and keywords.get("initial") is None:
+            array = np.asarray(plain[0], dtype=keywords.get("dtype"))
+            if keywords.get("where", True) is not True:
+                array = np.where(keywords["where"], array, array.dtype.type(0))
+            axis, keepdims = keywords.get("axis", 0), bool(keywords.get("keepdims", False))
+            result = _add_sequentially(array, axis, keepdims, self._accumulate)
+            if out is not None:
+                np.asarray(out[0])[...] = result
+                result = out[0]
+        else:
+            if out is not None:
+                keywords["out"] = tuple(np.asarray(array) for array in out)
+            result = getattr(ufunc, method)(*plain, **keywords)
+        return _wrap(result, type(self))
+
+    @staticmethod
+    def _accumulate(array: np.ndarray, axis: int) -> np.ndarray:
+        """The running sums along an axis."""
+        return np.asarray(np.add.accumulate(array, axis=axis))
+
+
+class Wandering(Sequential):
+    """Sequential sums whose every addition is off by up to half an ulp at random.
+
+    One sequential sum tells little of how far such sums go astray: its errors may cancel by luck, and moving the terms
+    by an ulp of theirs changes little, since the ulp of a long sum is so much larger.
+    """
+
+    @staticmethod
+    def _accumulate(array: np.ndarray, axis: int) -> np.ndarray:
+        sums = np.add.accumulate(array, axis=axis)
+        steps = sums * (_noise(sums.shape) * np.finfo(array.dtype).eps).astype(array.dtype)
+        return np.asarray(sums + np.add.accumulate(steps, axis=axis))
+
+
+def _add_sequentially(
+    array: np.ndarray, axis: Any, keepdims: bool, accumulate: Callable[[np.ndarray, int], np.ndarray]
+) -> np.ndarray:
+    axes = range(array.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    for one in axes:
+        if array.shape[one] == 0:
+            return np.asarray(np.sum(array, axis=tuple(axes), keepdims=keepdims))
+        array = np.take(accumulate(array, one), [-1], axis=one)
+    return array if keepdims else np.squeeze(array, axis=tuple(axes))
+
+
+def _plain(value: Any) -> Any:
+    """`value` without its subclass: NumPy would hand a call that still holds one straight back."""
+    return np.asarray(value) if isinstance(value, Jittered | Sequential | TensorCore) else value
+
+
+def _wrap(result: Any, kind: type[np.ndarray]) -> Any:
+    if isinstance(result, tuple):
+        return tuple(_wrap(one, kind) for one in result)
+    return np.asarray(result).view(kind) if isinstance(result, np.ndarray | np.generic) else result
