@@ -174,10 +174,17 @@ def test_bad_usage_exits_2_and_names_what_was_meant(cli, arguments, message):
 
 
 def test_verify_judges_a_file_of_ones_own(cli, kernel):
-    passed = cli("verify", kernel(SCALE), "--task", "toy/scale", "--backend", "toy", "--no-timing", "--seed", "1")
+    passed = cli("verify", kernel(SCALE), "--task", "toy/scale", "--backend", "toy", "--no-timing", "--no-hunt")
     assert passed.status == 0, passed.err
     assert "candidate" in passed.out
     assert "6 passed" in passed.out
+    hunted = cli(
+        "verify", kernel(SCALE), "--task", "toy/scale", "--backend", "toy", "--no-timing", "--seed", "1", "--json"
+    )
+    keys = [one["case"]["key"] for one in json.loads(hunted.out)["evaluations"]]
+    assert hunted.status == 0, hunted.err
+    assert len(keys) > 20
+    assert {key.rpartition("@")[2] for key in keys if "@" in key} >= {"fresh", "spike", "large", "ties"}
     renamed = kernel(SCALE.replace("def scale", "def mine"))
     assert cli("verify", renamed, "-t", "toy/scale", "-b", "toy", "--entry-point", "mine", "--no-timing").status == 0
 

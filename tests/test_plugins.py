@@ -371,10 +371,10 @@ def test_a_task_of_a_stranger_is_judged_like_any_other():
         "stranger/drop", inputs={"x": "n : float32"}, outputs={"y": "n-1 : float32"}, cases=[edge(n=1), edge(n=9)]
     )(drop)
     session = Session(extra=[Plugin(tasks=[spec], backends=[ToyBackend()])], discover=False)
-    right = session.evaluate("stranger/drop", "toy", "def drop(x): return x[1:].copy()", options=INLINE)
+    right = session.evaluate("stranger/drop", "toy", "def drop(x): return x[1:].copy()", hunt=False, options=INLINE)
     assert right.status == "passed"
     assert [one.case.outputs[0].shape for one in right.evaluations] == [(0,), (8,)]
-    wrong = session.evaluate("stranger/drop", "toy", "def drop(x): return x[:-1].copy()", options=INLINE)
+    wrong = session.evaluate("stranger/drop", "toy", "def drop(x): return x[:-1].copy()", hunt=False, options=INLINE)
     assert [one.status for one in wrong.evaluations] == ["passed", "failed"]
     assert isinstance(session.catalogue.faults, tuple)
     assert np.isfinite(wrong.evaluations[1].verdict.checks[-1].details["got"])

@@ -119,7 +119,7 @@ def test_a_candidate_may_have_another_entry_point_and_attributes_reach_it(sessio
         cases=[edge(n=3), edge(n=3, factor=0.5)],
     )(scale_by_factor)
     session = Session(extra=[Plugin(tasks=[with_attribute], backends=[ToyBackend()])], discover=False)
-    ignoring = session.evaluate("demo/scale", "toy", "def scale(x, factor): return x + x", options=INLINE)
+    ignoring = session.evaluate("demo/scale", "toy", "def scale(x, factor): return x + x", hunt=False, options=INLINE)
     assert [one.status for one in ignoring.evaluations] == ["passed", "failed"]
 
 

@@ -191,7 +191,12 @@ class _Trial:
         if not self._tried:
             return Fate(name, "none", why=self._reason)
         if not self._different:
-            return Fate(name, "same", why="it equals the honest result on every draw")
+            why = "it equals the honest result on every draw"
+            return (
+                Fate(name, "accepted", why=f"{why}: the inputs tell nothing")
+                if self._mutant.differs
+                else Fate(name, "same", why=why)
+            )
         if judge_name in self._refused:
             return self._refused[judge_name]
         return Fate(name, "accepted", why="no draw refused it")

@@ -8,7 +8,17 @@ from typing import NoReturn
 
 import typer
 
-from kparity.commands import agreeing, authoring, benching, combining, evaluating, historic, looking, replaying
+from kparity.commands import (
+    admitting,
+    agreeing,
+    authoring,
+    benching,
+    combining,
+    evaluating,
+    historic,
+    looking,
+    replaying,
+)
 from kparity.commands.common import escaped, stderr
 from kparity.errors import KparityError
 
@@ -29,6 +39,7 @@ for name, command in (
     ("list", looking.list_),
     ("show", looking.show),
     ("report", looking.report),
+    ("check-tasks", admitting.check_tasks),
     ("matrix", combining.matrix),
     ("agree", agreeing.agree),
     ("new", authoring.new),

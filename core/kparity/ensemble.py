@@ -157,6 +157,8 @@ class Wandering(Sequential):
     @staticmethod
     def _accumulate(array: np.ndarray, axis: int) -> np.ndarray:
         sums = np.add.accumulate(array, axis=axis)
+        if not np.issubdtype(array.dtype, np.floating):
+            return np.asarray(sums)
         steps = sums * (_noise(sums.shape) * np.finfo(array.dtype).eps).astype(array.dtype)
         return np.asarray(sums + np.add.accumulate(steps, axis=axis))
 

@@ -17,6 +17,16 @@ def _with_erf(x, approximate="none"):
     return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))
 
 
+def _other_form(x, approximate="none"):
+    """Wrong: the exact form for the approximate one and the other way round."""
+    return gelu.reference(x, "none" if approximate == "tanh" else "tanh")
+
+
+def _quick(x, approximate="none"):
+    """Wrong: x * sigmoid(1.702 x)."""
+    return x / (1 + np.exp(-1.702 * x))
+
+
 @kernel_spec(
     "activation/gelu",
     inputs={"x": "n : T"},
@@ -31,6 +41,7 @@ def _with_erf(x, approximate="none"):
         perf(n=33554432),
         perf(n=33554432, approximate="tanh"),
     ],
+    mutants=[_other_form, _quick],
     axes={"n": range(1, 16385), "approximate": ("none", "tanh")},
     flops="10 * n",
     variants=[_with_erf],

@@ -17,6 +17,55 @@ def _needs(chosen, q, k, v, causal=False):
     return q[batch : batch + 1, head : head + 1, queries], k[window], v[window]
 
 
+def _flash(q, k, v, causal=False):
+    """Honest: tiles of 48 keys with a running maximum, sum and product."""
+    queries, keys = q.shape[2], k.shape[2]
+    share = q.shape[1] // k.shape[1]
+    k, v = np.repeat(k, share, axis=1), np.repeat(v, share, axis=1)
+    top = np.full((*q.shape[:3], 1), -np.inf, q.dtype)
+    total, out = np.zeros(top.shape, q.dtype), np.zeros(q.shape, q.dtype)
+    scaled = q * q.dtype.type(1 / math.sqrt(q.shape[-1]))
+    last = np.arange(queries)[:, None] + (keys - queries)
+    for start in range(0, keys, 48):
+        scores = scaled @ np.swapaxes(k[:, :, start : start + 48], -1, -2)
+        if causal:
+            scores = np.where(start + np.arange(scores.shape[-1]) > last, -np.inf, scores)
+        higher = np.maximum(top, np.max(scores, axis=-1, keepdims=True))
+        weights = np.exp(scores - higher)
+        shrink = np.exp(top - higher)
+        total = total * shrink + np.sum(weights, axis=-1, keepdims=True)
+        out = out * shrink + weights @ v[:, :, start : start + 48]
+        top = higher
+    return out / total
+
+
+def _unscaled(q, k, v, causal=False):
+    """Wrong: the scores are not divided by sqrt(head_dim)."""
+    return scaled_dot_product.reference(q * q.dtype.type(math.sqrt(q.shape[-1])), k, v, causal)
+
+
+def _interleaved_heads(q, k, v, causal=False):
+    """Wrong: query head h reads key and value head h % kv_heads."""
+    heads = np.arange(q.shape[1]) % k.shape[1]
+    return scaled_dot_product.reference(q, k[:, heads], v[:, heads], causal)
+
+
+def _sees_one_more(q, k, v, causal=False):
+    """Wrong: the causal mask lets each query see the key behind its own."""
+    if not causal:
+        return scaled_dot_product.reference(q, k, v)
+    beyond = [np.concatenate([one[:, :, 1:], one[:, :, -1:]], axis=2) for one in (k, v)]
+    return scaled_dot_product.reference(q, *beyond, causal)
+
+
+def _aligned_to_the_start(q, k, v, causal=False):
+    """Wrong: the causal mask as if queries and keys began together."""
+    if not causal:
+        return scaled_dot_product.reference(q, k, v)
+    queries = q.shape[2]
+    return scaled_dot_product.reference(q, k[:, :, :queries], v[:, :, :queries], causal)
+
+
 @kernel_spec(
     "attention/scaled_dot_product",
     inputs={
@@ -36,6 +85,8 @@ def _needs(chosen, q, k, v, causal=False):
         perf(batch=1, heads=16, kv_heads=4, queries=4096, keys=4096, head_dim=128),
         perf(batch=1, heads=16, kv_heads=4, queries=4096, keys=4096, head_dim=128, causal=True),
     ],
+    honest=[_flash],
+    mutants=[_unscaled, _interleaved_heads, _sees_one_more, _aligned_to_the_start],
     axes={
         "batch": (1, 2),
         "kv_heads": (1, 2, 3),
@@ -51,7 +102,7 @@ def _needs(chosen, q, k, v, causal=False):
         largest={
             "q": 1e6,
             "k": 1e6,
-        },  # of scores beyond 2^31, fused kernels cannot form the difference from the largest
+        },  # beyond scores of 2^31, base-two kernels overflow
         own={
             "hill": {"q": normal(0, 0.1), "v": hill(start=2)},
             "mean": {"q": integers(0, 1), "v": integers(1, 128)},  # every key weighs the same: next to no rounding

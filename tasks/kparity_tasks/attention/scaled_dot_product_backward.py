@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from kparity import Numerics, edge, kernel_spec, perf, typical
+from kparity import Hunting, Numerics, edge, kernel_spec, perf, typical
 from kparity_tasks.attention.scaled_dot_product import scaled_dot_product
 from kparity_tasks.dtypes import FLOATS
 
@@ -34,6 +34,18 @@ from kparity_tasks.dtypes import FLOATS
         perf(batch=32, heads=4, kv_heads=1, queries=1024, keys=1024, head_dim=128),
         perf(batch=32, heads=4, kv_heads=1, queries=1024, keys=1024, head_dim=128, causal=True),
     ],
+    axes={
+        "batch": (1, 2),
+        "kv_heads": (1, 2),
+        "group": (1, 2, 3),
+        "heads": "kv_heads * group",
+        "queries": range(1, 66),
+        "causal": (False, True),
+        "past": (0, 0, 1, 37),
+        "keys": "queries + past",
+        "head_dim": (16, 64, 80),
+    },
+    hunting=Hunting(largest={"q": 1e6, "k": 1e6}),
     flops="10 * batch * heads * queries * keys * head_dim // (1 + causal)",
     numerics=Numerics(storage_intermediates=True),
     independent="batch",

@@ -1,7 +1,14 @@
 """Row vector added to every row of a matrix."""
 
+import numpy as np
+
 from kparity import edge, kernel_spec, perf, typical
 from kparity_tasks.dtypes import FLOATS
+
+
+def _bias_by_row(x, bias):
+    """Wrong: the bias follows the rows."""
+    return x + bias[np.arange(x.shape[0]) % bias.shape[0]][:, None]
 
 
 @kernel_spec(
@@ -17,6 +24,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(rows=64, cols=4096),
         perf(rows=16384, cols=4096),
     ],
+    mutants=[_bias_by_row],
     axes={"rows": range(1, 1025), "cols": range(1, 4097)},
     flops="rows * cols",
     independent="rows",

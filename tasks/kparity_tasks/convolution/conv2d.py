@@ -6,6 +6,23 @@ from kparity import Hunting, Numerics, edge, hill, integers, kernel_spec, normal
 from kparity_tasks.dtypes import FLOATS
 
 
+def _flipped(x, weight, bias, stride=1, padding=0, dilation=1, groups=1):
+    """Wrong: a convolution in the mathematical sense, with the kernel turned round."""
+    return conv2d.reference(x, weight[:, :, ::-1, ::-1], bias, stride, padding, dilation, groups)
+
+
+def _interleaved_groups(x, weight, bias, stride=1, padding=0, dilation=1, groups=1):
+    """Wrong: channels are dealt out to the groups in turn."""
+    channels = np.arange(x.shape[1]).reshape(-1, groups).T.ravel()
+    return conv2d.reference(x[:, channels], weight, bias, stride, padding, dilation, groups)
+
+
+def _pads_with_the_edge(x, weight, bias, stride=1, padding=0, dilation=1, groups=1):
+    """Wrong: padding repeats the border."""
+    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)), mode="edge")
+    return conv2d.reference(padded, weight, bias, stride, 0, dilation, groups)
+
+
 @kernel_spec(
     "convolution/conv2d",
     inputs={
@@ -44,6 +61,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(batch=1, in_channels=32, out_channels=64, height=28, width=28, kernel_h=3, kernel_w=3, padding=1),
         perf(batch=32, in_channels=128, out_channels=128, height=56, width=56, kernel_h=3, kernel_w=3, padding=1),
     ],
+    mutants=[_flipped, _interleaved_groups, _pads_with_the_edge],
     axes={
         "batch": (1, 2, 3),
         "groups": (1, 1, 2, 3),

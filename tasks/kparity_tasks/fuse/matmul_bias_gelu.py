@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from kparity import edge, kernel_spec, normal, perf, tensor, typical
 from kparity_tasks.dtypes import FLOATS
 
@@ -12,6 +14,20 @@ def _with_erf(a, b, bias):
 
     z = a @ b + bias
     return 0.5 * z * (1 + erf(z * math.sqrt(0.5)))
+
+
+def _with_tanh(a, b, bias):
+    """Wrong: the tanh approximation of GELU."""
+    z = a @ b + bias
+    return 0.5 * z * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z * z * z)))
+
+
+def _bias_after(a, b, bias):
+    """Wrong: the bias is added after the activation."""
+    from scipy.special import erfc
+
+    z = a @ b
+    return 0.5 * z * erfc(-z * math.sqrt(0.5)) + bias
 
 
 @kernel_spec(
@@ -26,6 +42,7 @@ def _with_erf(a, b, bias):
         typical(m=256, n=320, k=192),
         perf(m=4096, n=8192, k=2048),
     ],
+    mutants=[_with_tanh, _bias_after],
     axes={"m": range(1, 258), "n": range(1, 258), "k": range(1, 513)},
     flops="2 * m * n * k + 10 * m * n",
     variants=[_with_erf],

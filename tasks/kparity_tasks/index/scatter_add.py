@@ -6,6 +6,20 @@ from kparity import edge, integers, kernel_spec, perf, tensor, typical
 from kparity_tasks.dtypes import FLOATS
 
 
+def _last_write_wins(base, indices, updates):
+    """Wrong: where an index repeats, only its last update counts (a race without atomics)."""
+    out = base.copy()
+    out[indices] = base[indices] + updates
+    return out
+
+
+def _overwrites(base, indices, updates):
+    """Wrong: updates replace what was there."""
+    out = base.copy()
+    out[indices] = updates
+    return out
+
+
 @kernel_spec(
     "index/scatter_add",
     inputs={
@@ -23,6 +37,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(rows=1024, width=128, count=2048),
         perf(rows=65536, width=512, count=65536),
     ],
+    mutants=[_last_write_wins, _overwrites],
     axes={"rows": range(1, 1025), "width": range(1, 513), "count": range(1, 2049)},
     flops="count * width",
     independent="width",

@@ -6,6 +6,18 @@ from kparity import edge, integers, kernel_spec, perf, tensor, typical
 from kparity_tasks.dtypes import FLOATS
 
 
+def _ignores_nothing(logits, targets, ignore_index=-100, label_smoothing=0.0):
+    """Wrong: rows to be ignored have a loss, that of class 0."""
+    return cross_entropy.reference(logits, np.where(targets == ignore_index, 0, targets), ignore_index, label_smoothing)
+
+
+def _smooths_twice(logits, targets, ignore_index=-100, label_smoothing=0.0):
+    """Wrong: smoothing also takes from the class itself what it gives to the others."""
+    classes = logits.shape[1]
+    factor = classes / max(classes - 1, 1)
+    return cross_entropy.reference(logits, targets, ignore_index, label_smoothing * factor)
+
+
 @kernel_spec(
     "loss/cross_entropy",
     inputs={
@@ -23,6 +35,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(rows=64, classes=4096, label_smoothing=0.1),
         perf(rows=4096, classes=32000, label_smoothing=0.1),
     ],
+    mutants=[_ignores_nothing, _smooths_twice],
     axes={"rows": range(1, 1025), "classes": range(1, 4097), "label_smoothing": (0.0, 0.1, 0.3)},
     flops="5 * rows * classes",
     independent="rows",

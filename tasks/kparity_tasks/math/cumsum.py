@@ -6,6 +6,17 @@ from kparity import edge, kernel_spec, perf, typical
 from kparity_tasks.dtypes import FLOATS
 
 
+def _exclusive(x):
+    """Wrong: each element is left out of its own sum."""
+    return np.cumsum(x, axis=-1) - x
+
+
+def _restarts(x):
+    """Wrong: the sum of one block is not carried into the next."""
+    parts = [np.cumsum(x[:, start : start + 256], axis=-1) for start in range(0, x.shape[1], 256)]
+    return np.concatenate(parts, axis=-1)
+
+
 @kernel_spec(
     "math/cumsum",
     inputs={"x": "rows cols : T"},
@@ -19,6 +30,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(rows=128, cols=4096),
         perf(rows=8192, cols=8192),
     ],
+    mutants=[_exclusive, _restarts],
     axes={"rows": range(1, 1025), "cols": range(1, 4097)},
     flops="rows * cols",
     independent="rows",

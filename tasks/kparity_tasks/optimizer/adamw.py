@@ -6,6 +6,29 @@ from kparity import Hunting, edge, kernel_spec, log_uniform, normal, perf, tenso
 from kparity_tasks.dtypes import FLOATS
 
 
+def _coupled(param, grad, exp_avg, exp_avg_sq, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01, step=1):
+    """Wrong: the decay goes through the gradient, as in Adam with L2."""
+    grad = grad + weight_decay * param
+    return adamw.reference(param, grad, exp_avg, exp_avg_sq, lr, beta1, beta2, eps, 0.0, step)
+
+
+def _uncorrected(
+    param, grad, exp_avg, exp_avg_sq, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01, step=1
+):
+    """Wrong: no correction for the first steps."""
+    return adamw.reference(param, grad, exp_avg, exp_avg_sq, lr, beta1, beta2, eps, weight_decay, 10**9)
+
+
+def _epsilon_inside(
+    param, grad, exp_avg, exp_avg_sq, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01, step=1
+):
+    """Wrong: epsilon under the root."""
+    m = beta1 * exp_avg + (1 - beta1) * grad
+    v = beta2 * exp_avg_sq + (1 - beta2) * grad * grad
+    update = (lr / (1 - beta1**step)) * m / np.sqrt(v / (1 - beta2**step) + eps)
+    return param * (1 - lr * weight_decay) - update, m, v
+
+
 @kernel_spec(
     "optimizer/adamw",
     inputs={
@@ -23,6 +46,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(n=131072),
         perf(n=33554432, step=100),
     ],
+    mutants=[_coupled, _uncorrected, _epsilon_inside],
     axes={"n": range(1, 4097), "step": (1, 2, 100), "lr": (1e-3, 0.1), "weight_decay": (0.01, 0.1)},
     hunting=Hunting(
         own={

@@ -6,6 +6,23 @@ from kparity import edge, kernel_spec, perf, typical
 from kparity_tasks.dtypes import FLOATS
 
 
+def _pads_with_zeros(x, kernel=2, stride=2, padding=0):
+    """Wrong: padding counts as zero."""
+    y, indices = max_pool2d.reference(x, kernel, stride, padding)
+    padded = np.pad(np.zeros_like(x), ((0, 0), (0, 0), (padding, padding), (padding, padding)), constant_values=1)
+    touches = max_pool2d.reference(padded, kernel, stride, 0)[0] > 0
+    return np.where(touches, np.maximum(y, 0), y), indices
+
+
+def _last_of_equals(x, kernel=2, stride=2, padding=0):
+    """Wrong: of equal values the last one's index."""
+    flipped, places = max_pool2d.reference(x[:, :, ::-1, ::-1], kernel, stride, padding)
+    span = [length + 2 * padding - kernel for length in x.shape[2:]]
+    if any(one % stride for one in span):
+        return max_pool2d.reference(x, kernel, stride, padding)
+    return flipped[:, :, ::-1, ::-1], (x.shape[2] * x.shape[3] - 1 - places)[:, :, ::-1, ::-1]
+
+
 @kernel_spec(
     "pooling/max_pool2d",
     inputs={"x": "batch channels height width : T"},
@@ -24,6 +41,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(batch=4, channels=32, height=56, width=56, kernel=3, stride=2, padding=1),
         perf(batch=32, channels=64, height=112, width=112, kernel=3, stride=2, padding=1),
     ],
+    mutants=[_pads_with_zeros, _last_of_equals],
     axes={
         "batch": (1, 2, 3),
         "channels": range(1, 66),

@@ -6,6 +6,27 @@ from kparity import edge, kernel_spec, perf, typical
 from kparity_tasks.dtypes import FLOATS
 
 
+def _online(x):
+    """Honest: blocks with a running maximum and a running sum."""
+    top, total = np.full(len(x), -np.inf, x.dtype), np.zeros(len(x), x.dtype)
+    for start in range(0, x.shape[1], 96):
+        block = x[:, start : start + 96]
+        higher = np.maximum(top, np.max(block, axis=-1))
+        total = total * np.exp(top - higher) + np.sum(np.exp(block - higher[:, None]), axis=-1)
+        top = higher
+    return top + np.log(total)
+
+
+def _overflows(x):
+    """Wrong: the largest element is not subtracted first."""
+    return np.log(np.sum(np.exp(x), axis=-1))
+
+
+def _largest(x):
+    """Wrong: the largest element alone."""
+    return np.max(x, axis=-1)
+
+
 @kernel_spec(
     "reduce/logsumexp",
     inputs={"x": "rows cols : T"},
@@ -19,6 +40,8 @@ from kparity_tasks.dtypes import FLOATS
         typical(rows=128, cols=4096),
         perf(rows=8192, cols=8192),
     ],
+    honest=[_online],
+    mutants=[_overflows, _largest],
     axes={"rows": range(1, 1025), "cols": range(1, 4097)},
     flops="4 * rows * cols",
     independent="rows",

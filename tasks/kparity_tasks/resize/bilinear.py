@@ -6,6 +6,33 @@ from kparity import edge, kernel_spec, perf, typical
 from kparity_tasks.dtypes import FLOATS
 
 
+def _nearest(x, out_height=2, out_width=2, align_corners=False):
+    """Wrong: the nearer neighbour."""
+    low_r, high_r, part_r = _source(x.shape[2], out_height, align_corners, x.dtype)
+    low_c, high_c, part_c = _source(x.shape[3], out_width, align_corners, x.dtype)
+    rows, columns = np.where(part_r < 0.5, low_r, high_r), np.where(part_c < 0.5, low_c, high_c)
+    return x[:, :, rows][..., columns]
+
+
+def _not_clamped(x, out_height=2, out_width=2, align_corners=False):
+    """Wrong: the place before the first pixel is not held at it."""
+    if align_corners:
+        return bilinear.reference(x, out_height, out_width, align_corners)
+    wide = np.pad(x, ((0, 0), (0, 0), (1, 0), (1, 0)))
+    place = [
+        np.maximum((np.arange(out) + 0.5) * (length / out) - 0.5, -1) + 1
+        for length, out in zip(x.shape[2:], (out_height, out_width), strict=True)
+    ]
+    low = [one.astype(np.int64) for one in place]
+    high = [np.minimum(one + 1, length) for one, length in zip(low, x.shape[2:], strict=True)]
+    low = [np.minimum(one, length) for one, length in zip(low, x.shape[2:], strict=True)]
+    part_r, part_c = ((at - np.floor(at)).astype(x.dtype) for at in place)
+    upper, lower = wide[:, :, low[0]], wide[:, :, high[0]]
+    top = upper[..., low[1]] * (1 - part_c) + upper[..., high[1]] * part_c
+    bottom = lower[..., low[1]] * (1 - part_c) + lower[..., high[1]] * part_c
+    return top * (1 - part_r[:, None]) + bottom * part_r[:, None]
+
+
 @kernel_spec(
     "resize/bilinear",
     inputs={"x": "batch channels height width : T"},
@@ -20,6 +47,7 @@ from kparity_tasks.dtypes import FLOATS
         typical(batch=2, channels=8, height=64, width=48, out_height=128, out_width=96, align_corners=True),
         perf(batch=16, channels=64, height=128, width=128, out_height=256, out_width=256),
     ],
+    mutants=[_nearest, _not_clamped],
     axes={
         "batch": (1, 2),
         "channels": range(1, 9),
