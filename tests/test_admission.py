@@ -70,17 +70,12 @@ def test_a_task_whose_inputs_tell_nothing_is_not_admitted():
 
 
 def test_a_contract_that_allows_too_much_lets_mutants_live():
-    def summed_badly(x):
-        """Mean of each row, summed in float16 in blocks of 32."""
-        total = x[:, 0] * 0
-        for start in range(0, x.shape[1], 32):
-            total = (total + np.sum(x[:, start : start + 32], axis=-1)).astype(np.float16).astype(x.dtype)
-        return total / x.dtype.type(x.shape[1])
+    def too_large(x):
+        """Mean of each row and a thousandth more."""
+        return np.mean(x, axis=-1) * x.dtype.type(1.001)
 
-    (strict,) = examine(row_means(mutants=[summed_badly]), seed=SEED, dtypes=["float32"])
-    assert strict.admitted
-    (loose,) = examine(row_means(mutants=[summed_badly], variants=[summed_badly]), seed=SEED, dtypes=["float32"])
-    assert "summed_badly" in {one.name for one in loose.survivors}
+    (loose,) = examine(row_means(variants=[too_large]), seed=SEED, dtypes=["float32"])
+    assert "scaled by 1 + 1e-3" in {one.name for one in loose.survivors}
     assert not loose.admitted
 
 
