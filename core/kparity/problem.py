@@ -14,6 +14,7 @@ from kparity.inputs import Arrays, digest, generate
 from kparity.oracle import evaluate_reference
 from kparity.sampling import choose, cut_outputs, describe, oddities, restrict
 from kparity.spec import KernelSpec
+from kparity.stability import instability
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Problem:
         inputs: of the whole case, as the implementation receives them.
         oracle, bounds: one array for each output.
         honest: what the bounds follow from.
+        unstable: why the reference cannot be trusted on these inputs; empty where it can.
         chosen: for a piece, which indices of the whole it holds along each independent axis.
     """
 
@@ -40,6 +42,7 @@ class Problem:
     inputs_digest: str
     parts: tuple[Problem, ...] = ()
     chosen: Mapping[str, np.ndarray] = field(default_factory=dict)
+    unstable: str = ""
 
     @classmethod
     def pose(cls, spec: KernelSpec, case: Case, seed: int) -> Problem:
@@ -88,7 +91,9 @@ class Problem:
     def _posed(cls, spec: KernelSpec, case: Case, seed: int, inputs: Arrays, inputs_digest: str) -> Problem:
         oracle = evaluate_reference(spec, case, inputs)
         honest = HonestError.estimate(spec, case, inputs, oracle)
-        return cls(spec, case, seed, inputs, oracle, honest, honest.bounds(case, oracle), inputs_digest)
+        bounds = honest.bounds(case, oracle)
+        unstable = instability(spec, case, inputs, oracle, bounds)
+        return cls(spec, case, seed, inputs, oracle, honest, bounds, inputs_digest, unstable=unstable)
 
     def _part(self, chosen: Mapping[str, np.ndarray]) -> Problem:
         case, inputs = restrict(self.spec, self.case, self.inputs, chosen)

@@ -275,6 +275,8 @@ def _examine(evidence: Evidence, extra: Sequence[Check]) -> Verdict:
         results.append(result)
         if isinstance(check, SignatureCheck) and result.status != "passed":
             break  # the values cannot be compared
+    if evidence.problem.unstable:
+        results.append(CheckResult("reference", "inconclusive", evidence.problem.unstable))
     return Verdict.of_checks(results)
 
 
