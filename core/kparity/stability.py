@@ -40,7 +40,8 @@ def instability(spec: KernelSpec, case: Case, inputs: Arrays, oracle: Arrays, bo
             where = tuple(int(i) for i in np.unravel_index(int(np.argmax(far)), far.shape))
             return (
                 f"the reference is no oracle here: {int(far.sum()):,} of {far.size:,} elements of {info.name!r} depend "
-                f"on the order of summation even in float64, at {list(where)} {truth[where]:.9g} or {other[where]:.9g}; "
+                "on the order of summation even in float64, "
+                f"at {list(where)} {truth[where]:.9g} or {other[where]:.9g}; "
                 "write the reference so that it is stable, or draw inputs for which it is"
             )
     return ""
