@@ -25,7 +25,7 @@ from toy import (
     toy_plugin,
 )
 
-from kparity import Options, Session, TimingPolicy, Unavailable, WorkerError
+from kparity import Limits, Options, Session, TimingPolicy, Unavailable, WorkerError
 from kparity.sandbox import wire
 from kparity.sandbox.arena import Arena, ArenaView, Block
 from kparity.sandbox.host import ProcessRunner
@@ -303,9 +303,9 @@ def test_a_pool_does_not_hand_out_a_worker_that_died_waiting():
 def test_a_backend_that_dies_or_raises_while_it_preloads_still_has_workers():
     for backend in (DiesWhenPreloaded(), RaisesWhenPreloaded(), NotToBeForked()):
         with Nursery() as nursery:
-            runner = ProcessRunner(backend, 30, nursery)
+            runner = ProcessRunner(backend, 30, nursery, Limits())
             assert runner.open(0).name == "Toy"
-            assert runner.assurance.trusted
+            assert not runner.assurance.trusted
             started = {"raises": "fork"}.get(backend.name, "spawn")
             assert runner.assurance.started == started
             runner.close()

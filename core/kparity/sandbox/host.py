@@ -225,7 +225,7 @@ class ProcessRunner:
             try:
                 self._link.send(wire.Setup(self._nonce), deadline)
                 self.assurance = judged(self._checked(self._link.receive(deadline), 0, wire.Born).assurance)
-                self._nursery.born(self._backend)
+                self._nursery.born(self._backend, self._limits)
                 return self.assurance
             except TimeoutError:
                 raise WorkerError(f"no worker within {self._timeout_s:g} s") from None
@@ -233,7 +233,7 @@ class ProcessRunner:
                 if self._child.ended(5) and self._child.status is not None:
                     raise WorkerError(f"the worker died: {self._cause_of_death()}") from None
             self._child.end(0)
-            words = self._nursery.stillborn(self._backend)
+            words = self._nursery.stillborn(self._backend, self._limits)
             self._start()
         raise WorkerError(f"zygotes die before a worker begins: {shown(words, 1000)}")
 

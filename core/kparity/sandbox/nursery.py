@@ -171,7 +171,10 @@ class Nursery:
         self._barren: set[str] = set()
 
     def bear(self, backend: Backend, arena: Arena, limits: Limits | None) -> Child:
-        """A worker for a backend, forked from a process that has its framework imported where that is safe.
+        """A worker for a backend. A candidate's is forked from a process with the framework imported, if that is safe.
+
+        Registered implementations have few workers, which start side by side: each imports for itself, unless there is
+        such a process already.
 
         Args:
             limits: for a candidate; None for a registered implementation.
@@ -181,20 +184,20 @@ class Nursery:
         """
         with self._lock:
             for _ in range(3):
-                zygote = self._zygote(self._key(backend))
+                zygote = self._zygote(self._key(backend, limits))
                 try:
                     return zygote.bear(arena, limits)
                 except OSError:
-                    self._discard(self._key(backend))
+                    self._discard(self._key(backend, limits))
         raise WorkerError("no worker can be started: its zygote dies each time")
 
-    def stillborn(self, backend: Backend) -> str:
+    def stillborn(self, backend: Backend, limits: Limits | None) -> str:
         """A worker ended before it began: its zygote was lost. The next one comes from another.
 
         A backend none of whose zygotes bore a worker gets a bare one. Returns what the lost one printed.
         """
         with self._lock:
-            key = self._key(backend)
+            key = self._key(backend, limits)
             zygote = self._zygotes.get(key)
             if zygote is None:
                 return ""
@@ -208,10 +211,10 @@ class Nursery:
                 self._barren.add(key)
             return words
 
-    def born(self, backend: Backend) -> None:
+    def born(self, backend: Backend, limits: Limits | None) -> None:
         """A worker began: preloading this backend is known to work."""
         with self._lock:
-            self._proven.add(self._key(backend))
+            self._proven.add(self._key(backend, limits))
 
     def pids(self) -> list[int]:
         """The zygotes' processes."""
@@ -230,10 +233,11 @@ class Nursery:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _key(self, backend: Backend) -> str:
+    def _key(self, backend: Backend, limits: Limits | None) -> str:
         kind = type(backend)
         target = f"{kind.__module__}:{kind.__qualname__}"
-        return target if backend.fork_safe and target not in self._barren else ""
+        wanted = limits is not None or target in self._zygotes
+        return target if wanted and backend.fork_safe and target not in self._barren else ""
 
     def _zygote(self, key: str) -> Zygote:
         zygote = self._zygotes.get(key)
