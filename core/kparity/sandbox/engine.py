@@ -98,9 +98,16 @@ class Engine:
         return self._backend.info
 
     def supports(self, case: Case) -> Support:
-        """Whether what was loaded last can run `case` on the device."""
+        """Whether what was loaded last can run `case` on the device.
+
+        Raises:
+            ImplementationFailure: the function cannot even be looked at.
+        """
         assert self._at.function is not None
-        return self._backend.supports(case, self._at.function)
+        try:
+            return self._backend.supports(case, self._at.function)
+        except Exception as error:
+            raise ImplementationFailure(describe(error)) from error
 
     def use(self, place: int) -> None:
         """Work from now on with what is loaded at that place; the other places keep what they have.
