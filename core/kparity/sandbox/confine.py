@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
@@ -129,6 +130,7 @@ def confine(attempts: Attempts, folder: str, limits: Limits) -> None:
     with contextlib.suppress(OSError):  # a change of user made /proc/self root's, and drivers read there
         linux.set_dumpable(True)
     os.environ.update(limiting.at_home(folder))
+    tempfile.tempdir = None  # the zygote has looked it up already, in an environment of its own
     os.umask(0o077)
     os.chdir(folder)
 
