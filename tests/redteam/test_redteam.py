@@ -172,3 +172,21 @@ def test_inputs_change_as_the_judge_computes_them():
     assert not np.count_nonzero(before[0])
     (other,) = Variation.draw(softmax, case, b"other").replay(before, ["a"])
     assert (other != once).any()
+
+
+@pytest.mark.parametrize(
+    ("share", "status"), [(0.9, "failed"), (0.04, "")], ids=["a library's kernel", "a library's cast beside our own"]
+)
+def test_the_policy_looks_at_shares_of_device_time(share, status):
+    from kparity.records import Launch
+    from kparity.scrutiny import Scrutiny
+    from kparity_nvidia.tensors import LIBRARY_KERNELS
+
+    scrutiny = Scrutiny(None, None)
+    ran = [Launch("softmax_rows", 1.0, 1 - share), Launch("void at::native::softmax_warp_forward<float>", 1.0, share)]
+    scrutiny.attribute("hand-written", ran, LIBRARY_KERNELS)
+    assert [check.status for check in scrutiny.checks] == ([status] if status else [])
+    fills = [Launch("void at::native::vectorized_elementwise_kernel<4, at::native::FillFunctor<float>>", 1.0, 1.0)]
+    other = Scrutiny(None, None)
+    other.attribute("hand-written", fills, LIBRARY_KERNELS)
+    assert not other.checks
