@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kparity import Evidence, Numerics, Problem, Session, edge, kernel_spec, normal, tensor, typical
 from kparity.bounds import HonestError, Sequential, is_large
 from kparity.dtypes import dtype, is_float, spacing
+from kparity.ensemble import Jittered, TensorCore
 from kparity.inputs import generate
 from kparity.oracle import evaluate_reference, round_to
 from kparity.verify import APPEAL_DRAWS, judge
@@ -660,3 +661,21 @@ def test_scalar_and_empty_outputs_are_judged_too():
 def test_every_bundled_task_is_listed_here():
     assert set(TASKS) == set(catalogue().tasks)
     assert all(dtype(info.dtype) for task in TASKS for info in pose(task).case.outputs)
+
+
+def test_the_ensemble_survives_functions_that_return_plain_arrays():
+    """A mask by `np.where` ends no honest evaluation: what stands behind it is still jittered, sequential, cut."""
+    spec = catalogue().task("attention/scaled_dot_product")
+    case = next(case for case in spec.cases(dtypes=["bfloat16"]) if case.attributes["causal"])
+    problem = Problem.pose(spec, case, SEED)
+    rounded = [np.float32(array) for array in problem.inputs]
+    q, k, v = (array[0, 0] for array in rounded)
+    scores = q @ k.T / np.float32(np.sqrt(q.shape[-1]))
+    scores = np.where(np.arange(len(k)) > np.arange(len(q))[:, None] + len(k) - len(q), -np.inf, scores)
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    stored = weights.astype(dtype("bfloat16")).astype(np.float32)  # as a fused kernel does before the second product
+    error = np.abs(stored @ v / weights.sum(-1, keepdims=True) - problem.oracle[0][0, 0])
+    assert np.mean(error > problem.bounds[0][0, 0]) < 0.002
+    for kind in (Sequential, Jittered, TensorCore):
+        masked = np.where(rounded[0] > 0, rounded[0].view(kind), 0)
+        assert type(masked) is kind

@@ -51,6 +51,11 @@ class Styled(np.ndarray):
         """Hand the style on to views and copies."""
         self.style = getattr(parent, "style", None)
 
+    def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
+        """What NumPy's other functions return keeps the style."""
+        result = super().__array_function__(function, types, arguments, keywords)
+        return _styled(np.asarray(result), self.style) if isinstance(result, np.ndarray) and self.style else result
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
         """Compute as the style says."""
         style = next(

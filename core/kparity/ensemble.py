@@ -22,6 +22,10 @@ class Jittered(np.ndarray):
     not happen to take on this machine. Source: Parker, "Monte Carlo Arithmetic", UCLA CSD-970002 (1997).
     """
 
+    def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
+        """NumPy's other functions, `np.where` for one, return plain arrays: what comes of them is of this class too."""
+        return _wrap(super().__array_function__(function, types, arguments, keywords), type(self))
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
         plain = [_plain(value) for value in inputs]
         keywords = {key: _plain(value) for key, value in keywords.items()}
@@ -88,6 +92,10 @@ class TensorCore(np.ndarray):
     7:e330 (2021).
     """
 
+    def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
+        """NumPy's other functions, `np.where` for one, return plain arrays: what comes of them is of this class too."""
+        return _wrap(super().__array_function__(function, types, arguments, keywords), type(self))
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
         plain = [_plain(value) for value in inputs]
         keywords = {key: _plain(value) for key, value in keywords.items()}
@@ -122,6 +130,10 @@ def _cut_partial_sums(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 class Sequential(np.ndarray):
     """An array whose sums are carried out one element after the other, as a naive kernel would."""
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
+        """NumPy's other functions, `np.where` for one, return plain arrays: what comes of them is of this class too."""
+        return _wrap(super().__array_function__(function, types, arguments, keywords), type(self))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
         plain = [_plain(value) for value in inputs]

@@ -126,6 +126,15 @@ class Watched(np.ndarray):
         """Hand the watch on to views and copies."""
         self.watch = getattr(parent, "watch", None)
 
+    def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
+        """What NumPy's other functions return is watched too."""
+        result = super().__array_function__(function, types, arguments, keywords)
+        if isinstance(result, np.ndarray) and not isinstance(result, Watched):
+            watched = result.view(Watched)
+            watched.watch = self.watch
+            return watched
+        return result
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
         """Compute with plain arrays and note the result's magnitude."""
         watch = next((one.watch for one in inputs if isinstance(one, Watched) and one.watch is not None), None)
