@@ -45,7 +45,7 @@ from kparity_tasks.dtypes import FLOATS
         "keys": "queries + past",
         "head_dim": (16, 64, 80),
     },
-    hunting=Hunting(largest={"q": 1e6, "k": 1e6}),
+    hunting=Hunting(largest={"q": 50, "k": 50}),  # beyond, the softmax saturates and gradients are rounding noise
     flops="10 * batch * heads * queries * keys * head_dim // (1 + causal)",
     numerics=Numerics(storage_intermediates=True),
     independent="batch",
