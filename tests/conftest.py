@@ -25,6 +25,14 @@ ROOT = PLUGINS.parent.parent
 sys.path.insert(0, str(PLUGINS))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_leases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nobody outside this test run is waited for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        yield
+
+
 class Finished(NamedTuple):
     """What a command line printed and how it exited."""
 
@@ -74,7 +82,9 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def bare_environment(**more: str) -> dict[str, str]:
     """PATH, HOME and the import path of this process, nothing else of the developer's shell."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    kept = {
+        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR") if name in os.environ
+    }
     return {**kept, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry), **more}
 
 
@@ -156,8 +166,8 @@ def host_clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     from pretend import HostClock
 
     clock = HostClock()
-    for module in ("kparity.timing", "kparity.clock", "kparity.compare", "kparity.testing.pretend"):
-        monkeypatch.setattr(f"{module}.time", clock)
+    for module in ("timing", "clock", "compare", "replication", "testing.pretend"):
+        monkeypatch.setattr(f"kparity.{module}.time", clock)
     return clock
 
 

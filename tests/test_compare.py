@@ -332,8 +332,9 @@ def test_only_registered_implementations_on_a_processor_share_a_worker(
         seen.append((one.runner is other.runner, one.place != other.place))
         return compare_on(case, one, other, policy, **arguments)
 
-    monkeypatch.setattr("kparity.session.compare_on", noted)
-    compared(Session(extra=[plugin(FaultyBackend()), toys("good")], discover=False), first, second)
+    monkeypatch.setattr("kparity.pairing.compare_on", noted)
+    session = Session(extra=[plugin(FaultyBackend()), toys("good")], discover=False)
+    compared(session, first, second, policy=ComparePolicy(maximum=8, cache="warm"))
     assert seen == [(shared, shared)]
 
 

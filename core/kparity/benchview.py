@@ -29,7 +29,7 @@ def bench_view(info: RunInfo, evaluations: Sequence[Evaluation]) -> list[Rendera
 
 def compared_view(results: Sequence[Compared]) -> list[RenderableType]:
     """One row for each case: the ratio with its interval, and what follows from it."""
-    grid = _grid("case", "ratio", "interval", "outcome", "measurand", "confidence", "pairs", "took")
+    grid = _grid("case", "ratio", "interval", "outcome", "measurand", "confidence", "processes", "pairs", "took")
     styles = {"faster": "green", "slower": "red", "equivalent": "cyan", "inconclusive": "yellow"}
     for one in results:
         grid.add_row(
@@ -39,6 +39,7 @@ def compared_view(results: Sequence[Compared]) -> list[RenderableType]:
             f"[{styles[one.outcome]}]{one.outcome}[/]",
             one.measurand,
             f"{one.confidence:.3f}",
+            str(one.processes),
             str(one.pairs),
             f"{one.seconds:.1f} s",
         )

@@ -49,6 +49,9 @@ class ComparePolicy(msgspec.Struct, frozen=True):
         minimum, maximum: pairs of observations.
         budget_s: seconds for one case, after which no further pairs are begun.
         cache: state of the cache before each sample.
+        processes: fresh pairs of workers of one case where times are read on the host clock and the two sides cannot
+            share a worker; up to four times as many while the outcome is open, fewer where the budget is spent.
+        turns: pairs of observations from each such pair of workers.
     """
 
     confidence: float = CONFIDENCE
@@ -58,6 +61,8 @@ class ComparePolicy(msgspec.Struct, frozen=True):
     maximum: int = 256
     budget_s: float = 10.0
     cache: CacheState = "cold"
+    processes: int = 6
+    turns: int = 4
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -68,7 +73,9 @@ class Compared(msgspec.Struct, frozen=True):
         outcome: of the first against the second.
         confidence: of this interval, corrected for the number of cases.
         pairs: paired observations behind it; 0 where two recorded intervals were compared.
-        seconds: that the sampling took.
+        seconds: that the comparison took.
+        processes: pairs of workers behind it. Where there are several, one is one observation and the interval covers
+            what differs from one process to the next; where there is one, it does not.
     """
 
     task: str
@@ -83,6 +90,7 @@ class Compared(msgspec.Struct, frozen=True):
     confidence: float
     pairs: int
     seconds: float
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,7 @@ def compare_on(
     """
     confidence = corrected(policy.confidence, cases)
     started = time.perf_counter()
-    pairs = _Pairs(first, second, policy)
+    pairs = Pairs(first, second, policy)
     result: Comparison | None = None
     with exclusive():
         pairs.warm_up()
@@ -166,10 +174,17 @@ def compare_on(
             if time.perf_counter() - started > policy.budget_s:
                 break
             wanted *= 2
-    return _compared(case, first, second, pairs.measurand, result, confidence, time.perf_counter() - started)
+    return compared(case, first, second, pairs.measurand, result, confidence, time.perf_counter() - started)
 
 
-class _Pairs:
+class Pairs:
+    """Paired observations of two sides, in seconds, as they are taken.
+
+    Attributes:
+        first, second: one observation of each side, pair by pair.
+        measurand: what both are read on.
+    """
+
     def __init__(self, first: Contestant, second: Contestant, policy: ComparePolicy) -> None:
         self._sides = (first, second)
         self._policy = policy
@@ -226,10 +241,11 @@ def compare_records(first: Evaluation, second: Evaluation, margin: float = EQUIV
         confidence=2 * CONFIDENCE - 1,
         pairs=0,
         seconds=0.0,
+        processes=0,
     )
 
 
-def _compared(
+def compared(
     case: Case,
     first: Contestant,
     second: Contestant,
@@ -237,7 +253,9 @@ def _compared(
     result: Comparison,
     confidence: float,
     seconds: float,
+    processes: int = 1,
 ) -> Compared:
+    """The result for two sides."""
     return Compared(
         task=case.task,
         case=case.key,
@@ -251,4 +269,5 @@ def _compared(
         confidence=confidence,
         pairs=result.pairs,
         seconds=seconds,
+        processes=processes,
     )

@@ -21,6 +21,7 @@ from kparity.clock import ClockReport
 from kparity.errors import KparityError, Unavailable, WorkerError
 from kparity.evaluation import Setting, Subject, blank_record, evaluate, lost
 from kparity.host import memory_bytes
+from kparity.lease import lease
 from kparity.problem import Problem
 from kparity.records import Ceilings, Evaluation, Isolation, Policy, Verdict
 from kparity.roofline import best_ceilings, recall_ceilings, remember_ceilings
@@ -104,16 +105,17 @@ class Lane:
         if self.unavailable is not None:
             self.close()
 
-    def calibrate(self) -> None:
-        """Test the device's clock; measure its ceilings unless that was done before, on this machine.
+    def calibrate(self, *, ceilings: bool = True) -> None:
+        """Test the device's clock; with `ceilings`, measure those unless that was done before, on this machine.
 
         Raises:
             WorkerError: the worker was lost.
         """
         assert self.runner is not None
         assert self.device is not None
-        known = recall_ceilings(self.device)
-        calibration = self.runner.calibrate(ceilings=known is None)
+        known = recall_ceilings(self.device) if ceilings else None
+        with lease(self.device):
+            calibration = self.runner.calibrate(ceilings=ceilings and known is None)
         self.clock = calibration.clock
         if known is None and calibration.ceilings is not None and calibration.ceilings.bytes_per_s:
             remember_ceilings(self.device, calibration.ceilings)
@@ -179,15 +181,16 @@ class Machine:
         return contextlib.nullcontext() if self.apart else self.shared()
 
     @contextlib.contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Hold while taking times."""
+    def exclusive(self, device: DeviceInfo) -> Iterator[None]:
+        """Hold while taking times on a device, which other processes leave alone meanwhile."""
         with self._changed:
             self._waiting += 1
             self._changed.wait_for(lambda: not self._timing and not self._users and not self._others)
             self._waiting -= 1
             self._timing = True
         try:
-            yield
+            with lease(device):
+                yield
         finally:
             with self._changed:
                 self._timing = False
@@ -350,7 +353,8 @@ def _evaluate_on(
         if lane.runner is not None and lane.options.timing is not None and not interpreted:
             known = [lane.ceilings] if lane.ceilings is not None else []
             try:
-                with machine.exclusive():
+                assert lane.device is not None
+                with machine.exclusive(lane.device):
                     lane.calibrate()
                 lane.ceilings = best_ceilings(lane.ceilings, known)
             except WorkerError as error:
@@ -370,7 +374,7 @@ def _evaluate_on(
         library_kernels=lane.backend.library_kernels,
         # An interpreter takes the longest and is never timed: it does not queue for a core.
         shared=functools.partial(machine.shared, counted=lane.device.kind != "interpreter"),
-        exclusive=machine.exclusive,
+        exclusive=functools.partial(machine.exclusive, lane.device),
         repeats=lane.options.repeats,
         thinking=machine.thinking,
     )

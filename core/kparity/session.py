@@ -14,14 +14,14 @@ import msgspec
 
 from kparity.backend import DeviceInfo, Implementation
 from kparity.catalogue import Catalogue
-from kparity.compare import Compared, ComparePolicy, Contestant, compare_on
+from kparity.compare import Compared, ComparePolicy
 from kparity.environment import Shard
 from kparity.errors import NothingEvaluatedError, Unavailable, UnknownNameError, UsageError
 from kparity.evaluation import Subject, overall
-from kparity.lanes import Lane, Options, open_all, same_device
+from kparity.lanes import Lane, Options, open_all
+from kparity.pairing import Sides
 from kparity.plan import Coverage, Selection, is_timed, lineups, runs_by_default, select_cases
 from kparity.plugins import Plugins
-from kparity.problem import Problem
 from kparity.records import PROTECTIONS, Assurance, Evaluation, Status
 from kparity.resuming import Past
 from kparity.running import Run, described, resume_run, start_run
@@ -281,9 +281,9 @@ class Session:
             first, second: labels such as `triton` or `torch:compile`, or subjects.
             dtypes, roles, cases: as in `Selection`; by default the timed roles that the device runs.
             policy: how to sample.
-            options: seed and isolation; every side has a worker of its own, except that two registered
-                implementations of one backend share one on a CPU: there the same kernel is faster or slower by a few
-                per cent from one process to the next.
+            options: seed and isolation. On a CPU the same kernel is faster or slower by a few per cent from one
+                process to the next: there two registered implementations of one backend share a worker, and other
+                sides, like all that are timed on the host clock, get several workers each, one after the other.
 
         Raises:
             UnknownNameError: unknown task or label.
@@ -293,42 +293,18 @@ class Session:
         spec, options, policy = self.catalogue.task(task), _seeded(options), policy or ComparePolicy()
         sides = [one if isinstance(one, Subject) else self.labelled(task, one) for one in (first, second)]
         selection = Selection(tasks=(task,), dtypes=tuple(dtypes), roles=tuple(roles), cases=tuple(cases))
-        lanes = [self._lane_of(side, spec, selection, options) for side in sides]
+        one, other = (self._lane_of(side, spec, selection, options) for side in sides)
+        pair = Sides((sides[0], sides[1]), (one, other))
         try:
-            open_all(lanes)
-            for lane in lanes:
-                if lane.unavailable is not None:
-                    raise lane.unavailable
-                lane.calibrate()
-            one, other = (lane.device for lane in lanes)
-            assert one is not None
-            assert other is not None
-            if "interpreter" in (one.kind, other.kind):
-                raise UsageError(f"{one.label} and {other.label}: what is interpreted is never timed")
-            if not same_device(one, other):
-                raise UsageError(
-                    f"{sides[0].info.label} runs on {one.label}, {sides[1].info.label} on {other.label}: a paired "
-                    "comparison needs one device; record a run on each and compare the records"
-                )
-            chosen = [case for _, _, case in lanes[0].work if case.role != "edge"]
+            device = pair.open()
+            chosen = [case for _, _, case in one.work if case.role != "edge"]
             if not selection.roles and not selection.cases:
-                chosen = [case for case in chosen if runs_by_default(case, one)]
+                chosen = [case for case in chosen if runs_by_default(case, device)]
             if not chosen:
                 raise NothingEvaluatedError(f"nothing to compare: no timed case matches {described(selection)}")
-            seed = _seed(options)
-            if one.kind == "cpu" and _may_share(*sides):
-                lanes[1].close()
-                a, b = (_contestant(side, lanes[0], place) for place, side in enumerate(sides))
-            else:
-                a, b = (_contestant(side, lane, 0) for side, lane in zip(sides, lanes, strict=True))
-            for case in chosen:
-                problem = Problem.pose(spec, case, seed)
-                for contestant in (a, b):
-                    contestant.prepare(problem)
-                yield compare_on(case, a, b, policy, cases=len(chosen))
+            yield from pair.compare(spec, chosen, _seed(options), policy)
         finally:
-            for lane in lanes:
-                lane.close()
+            pair.close()
 
     def labelled(self, task: str, label: str) -> Subject:
         """The registered implementation with that label (`triton`, `torch:compile`).
@@ -376,16 +352,6 @@ class Session:
         lane = Lane(self.catalogue.backend(subject.info.backend), subject.info.label, options, self.nursery)
         lane.work = [(subject, spec, case) for case in select_cases(spec, selection, _seed(options))]
         return lane
-
-
-def _may_share(first: Subject, second: Subject) -> bool:
-    """Whether the two may run in one process: the same backend, and no candidate among them."""
-    return first.info.backend == second.info.backend and not first.source and not second.source
-
-
-def _contestant(side: Subject, lane: Lane, place: int) -> Contestant:
-    assert lane.runner is not None
-    return Contestant(side, lane.runner, lane.clock.resolution_s if lane.clock is not None else 0.0, place)
 
 
 def _one(

@@ -30,6 +30,7 @@ class JaxBackend(OnNvidia):
 
     name: ClassVar[str] = "jax"
     remedy: ClassVar[str] = "pip install 'kparity[jax]'"
+    on_default_stream: ClassVar[bool] = False
     library_kernels: ClassVar[tuple[str, ...]] = (
         r"cublas|cutlass|cudnn|cub::|thrust::|xmma|nvjet|splitKreduce|gemv",
         r"^(sm\d\d_|ampere_|hopper_|gemm|void gemm)",

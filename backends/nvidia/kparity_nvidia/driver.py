@@ -7,6 +7,9 @@ import ctypes
 import uuid
 from collections.abc import Iterator
 
+Event = ctypes.c_void_p
+"""A CUDA event; `Context.event` makes one."""
+
 _L2_CACHE_SIZE = 38  # CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE
 
 
@@ -82,3 +85,31 @@ class Context:
         """Let lines that were marked as persisting in L2 be evicted like any other."""
         with self.current():
             self.call("cuCtxResetPersistingL2Cache")
+
+    def event(self) -> Event:
+        """An event that keeps the time, kept until the process ends."""
+        event = Event()
+        with self.current():
+            self.call("cuEventCreate", ctypes.byref(event), 0)
+        return event
+
+    def record(self, event: Event) -> None:
+        """Record an event on the legacy default stream; returns at once."""
+        with self.current():
+            self.call("cuEventRecord", event, None)
+
+    def wait_for(self, event: Event) -> None:
+        """Wait until what stands before a recorded event is done.
+
+        Raises:
+            CudaError: something that ran earlier failed.
+        """
+        with self.current():
+            self.call("cuEventSynchronize", event)
+
+    def between_ms(self, start: Event, end: Event) -> float:
+        """Milliseconds between two events that are done; the driver documents steps of about 0.5 us."""
+        elapsed = ctypes.c_float()
+        with self.current():
+            self.call("cuEventElapsedTime", ctypes.byref(elapsed), start, end)
+        return elapsed.value

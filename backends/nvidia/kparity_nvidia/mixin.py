@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -13,8 +13,14 @@ from kparity_nvidia.device import NvidiaDevice
 
 
 class OnNvidia(Backend):
-    """Delegates to the attached GPU; where none is attached, everything is as in `Backend`."""
+    """Delegates to the attached GPU; where none is attached, everything is as in `Backend`.
 
+    Attributes:
+        on_default_stream: False where the framework launches on streams that the legacy default stream does not wait
+            for; CUDA events cannot bound its work then, and without CUPTI it has no device clock.
+    """
+
+    on_default_stream: ClassVar[bool] = True
     _nvidia: NvidiaDevice | None = None
 
     def attach(self, info: DeviceInfo) -> DeviceInfo:
@@ -23,7 +29,7 @@ class OnNvidia(Backend):
         Where the CUDA driver's library cannot be loaded, nothing is attached and a note says so.
         """
         try:
-            self._nvidia = NvidiaDevice(info.index)
+            self._nvidia = NvidiaDevice(info.index, events=self.on_default_stream)
         except (OSError, RuntimeError) as error:
             return msgspec.structs.replace(info, notes=(*info.notes, f"no device clock: {error}"))
         override = os.environ.get("NVIDIA_TF32_OVERRIDE")
@@ -38,6 +44,8 @@ class OnNvidia(Backend):
 
     def synchronize(self, outputs: Sequence[Any]) -> None:
         """Wait for the outputs and then for the whole device, whatever stream it works on."""
+        if self._nvidia is not None:
+            self._nvidia.returned()
         self.wait(outputs)
         if self._nvidia is not None:
             self._nvidia.synchronize()
@@ -47,7 +55,7 @@ class OnNvidia(Backend):
         return self._nvidia.flush_cache() if self._nvidia is not None else super().flush_cache()
 
     def clock(self) -> DeviceClock | None:
-        """The CUPTI clock, where cupti-python is installed."""
+        """The CUPTI clock, or CUDA events; see `NvidiaDevice.clock`."""
         return self._nvidia.clock() if self._nvidia is not None else super().clock()
 
     def telemetry(self) -> Telemetry | None:
