@@ -22,6 +22,7 @@ from kparity.roofline import (
     roofline,
 )
 from kparity.sandbox.engine import Engine
+from kparity.sandbox.nursery import Nursery
 from kparity.testing import FaultyBackend, NoClock
 
 DEVICE = DeviceInfo(backend="pretend", name="Pretend", kind="gpu", uuid="GPU-1", versions={"pretend": "1.0"})
@@ -232,7 +233,7 @@ def test_the_home_folder_is_the_default_place(tmp_path, monkeypatch):
 
 
 def lane(backend):
-    one = Lane(backend, backend.name, Options(isolation="inline"))
+    one = Lane(backend, backend.name, Options(isolation="inline"), Nursery())
     one.open()
     one.calibrate()
     return one
