@@ -96,3 +96,7 @@ class CandidateError(KparityError):
 
 class WorkerError(KparityError):
     """A worker process died, hung or broke the protocol; the message says how."""
+
+
+class BacklogFull(KparityError):
+    """An evaluator has as many candidates waiting as it takes."""

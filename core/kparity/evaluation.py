@@ -144,15 +144,17 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
                 steadiness, check = examine(problem, returned.outputs, runs, setting.checks)
             verdict = Verdict.of_checks([*verdict.checks, check])
         if verdict.status == "passed" and setting.watched:
-            scrutiny = Scrutiny(setting.runner, problem, setting.checks)
+            scrutiny = Scrutiny(setting.runner, problem, setting.checks, setting.exclusive)
             with setting.shared():
                 scrutiny.repeat()
             verdict = scrutiny.verdict(verdict)
         if verdict.status == "passed" and setting.timing is not None and not emulated:
-            with setting.exclusive():
-                timed = (scrutiny or setting.runner).measure(setting.timing)
             if scrutiny is not None:
+                timed = scrutiny.measure(setting.timing)
                 verdict = scrutiny.verdict(verdict)
+            else:
+                with setting.exclusive():
+                    timed = setting.runner.measure(setting.timing)
             verdict = _possible(problem.spec, blank.case, setting.device, verdict, timed, setting.ceilings)
         if verdict.status == "passed" and scrutiny is not None and blank.case.role != "edge":
             scrutiny.attribute(setting.policy, timed.launches if timed is not None else (), setting.library_kernels)

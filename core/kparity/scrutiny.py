@@ -6,10 +6,12 @@ judge sees from outside: inputs that nobody knew beforehand, outputs that it jud
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 from kparity.inputs import digest
 from kparity.problem import Problem
@@ -43,12 +45,20 @@ class Scrutiny:
         runner: where the candidate was just executed on the problem's inputs.
         problem: what it was executed on.
         extra: further checks that outputs undergo.
+        exclusive: held while calls are timed, and not while the judge examines what they returned.
 
     Attributes:
         checks: what was found; empty while nothing is wrong.
     """
 
-    def __init__(self, runner: Runner, problem: Problem, extra: Sequence[Check] = ()) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        problem: Problem,
+        extra: Sequence[Check] = (),
+        exclusive: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
+    ) -> None:
+        self._exclusive = exclusive
         self._runner = runner
         self._problem = problem
         self._extra = extra
@@ -153,9 +163,10 @@ class Scrutiny:
 
     def _timed_once(self, policy: TimingPolicy) -> Timed:
         variation = self._varied()
-        started = time.perf_counter()
-        timed = self._runner.measure(policy)
-        wall = time.perf_counter() - started
+        with self._exclusive():
+            started = time.perf_counter()
+            timed = self._runner.measure(policy)
+            wall = time.perf_counter() - started
         seen = self._testify(variation, "sampled", 2)
         whole = next(one for one in timed.measurements if one.measurand == "end_to_end")
         spent = sum(whole.samples_s) * whole.calls_per_sample
@@ -180,9 +191,10 @@ class Scrutiny:
         for _ in range(2):
             variation = self._varied()
             self._runner.stage(count)
-            started = time.perf_counter()
-            self._runner.go()
-            taken = min(taken, time.perf_counter() - started)
+            with self._exclusive():
+                started = time.perf_counter()
+                self._runner.go()
+                taken = min(taken, time.perf_counter() - started)
             if taken <= allowed:
                 break
         self._testify(variation, "repeated", 1)

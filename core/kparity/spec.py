@@ -226,6 +226,16 @@ class KernelSpec:
                 found.update(dict.fromkeys(name for name in ordered if name not in self.attributes))
         return tuple(found)
 
+    def bound(self, template: CaseTemplate, dtypes: Iterable[str] = ()) -> tuple[Case, ...]:
+        """A case that was not declared, made by `edge`, `typical` or `perf`, in every dtype or in those named.
+
+        Raises:
+            SpecError: as `bind`.
+        """
+        wanted = set(dtypes)
+        cases = (self.bind(template, combination) for combination in self._dtypes())
+        return tuple(case for case in cases if not wanted or set(case.dtypes.values()) <= wanted)
+
     def _dtypes(self) -> list[dict[str, str]]:
         return [dict(zip(self.dtypes, choice, strict=True)) for choice in itertools.product(*self.dtypes.values())]
 

@@ -1,0 +1,351 @@
+"""Many candidates, one after another or side by side: what a harness embeds.
+
+    with kparity.Evaluator(backends=["triton"]) as evaluator:
+        outcomes = [evaluator.submit("activation/softmax", "triton", source) for source in sources]
+        best = min(outcome.result().seconds for outcome in outcomes if outcome.result().passed)
+
+Each candidate has a worker of its own, opened ahead of need, which ends with it. An evaluation is a cascade: the smallest
+case, then every case on several draws of inputs, then short timing, then full timing where it is asked for or where the
+candidate came near the best so far. It stops at the first step that is not passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import heapq
+import itertools
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from typing import Literal, Self
+
+import msgspec
+
+from kparity.case import Case
+from kparity.errors import BacklogFull, NothingEvaluatedError, Unavailable, UsageError
+from kparity.evaluation import Subject, overall
+from kparity.lanes import Options
+from kparity.plan import Selection, select_cases
+from kparity.records import Evaluation
+from kparity.roofline import primary_time
+from kparity.session import Outcome, Session
+from kparity.shared_draws import SharedDraws
+from kparity.spec import CaseTemplate, KernelSpec
+from kparity.station import Station, Stations
+from kparity.timing import TimingPolicy
+
+Depth = Literal["none", "short", "full", "auto"]
+
+SHORT = TimingPolicy()
+FULL = TimingPolicy(target=0.002, budget_s=1.0, minimum=20)
+
+
+class Cascade(msgspec.Struct, frozen=True, kw_only=True):
+    """How thoroughly candidates are evaluated; these are the defaults.
+
+    Attributes:
+        draws: of inputs for each case; the first on the smallest case decides whether there is a second.
+        timing: `none`, `short`, `full`, or `auto`: short, and full where the candidate came near the best so far.
+        short, full: how times are taken.
+        near: how many times the best short time so far a candidate may take and still be timed in full.
+        hunt: add fresh shapes and adversarial inputs, drawn after the source was fixed; see `kparity.hunting`.
+    """
+
+    draws: int = 2
+    timing: Depth = "auto"
+    short: TimingPolicy = SHORT
+    full: TimingPolicy = FULL
+    near: float = 1.05
+    hunt: bool = True
+
+    def __post_init__(self) -> None:
+        if self.draws < 1:
+            raise UsageError(f"draws is {self.draws}; expected at least 1: nothing would be evaluated")
+        if self.near < 1:
+            raise UsageError(f"near is {self.near:g}; expected a factor of at least 1")
+
+
+@dataclass(frozen=True)
+class _Request:
+    subject: Subject
+    spec: KernelSpec
+    selection: Selection | None
+    templates: tuple[Case, ...]
+    cascade: Cascade
+    serial: int
+
+
+class Submission(Future[Outcome]):
+    """The outcome of one candidate, to come. `cancel` also ends one that is being evaluated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._station: Station | None = None
+        self._abandoned = False
+        self._guard = threading.Lock()
+
+    def cancel(self) -> bool:
+        """Give it up: it is not begun, or its worker is ended and the result raises `CancelledError`.
+
+        Returns:
+            False where it was finished already.
+        """
+        if super().cancel():
+            return True
+        with self._guard:
+            if self.done():
+                return False
+            self._abandoned = True
+            if self._station is not None:
+                self._station.end()
+        return True
+
+    def _work_on(self, station: Station) -> None:
+        with self._guard:
+            self._station = station
+            if self._abandoned:
+                raise CancelledError
+
+    def _leave(self) -> bool:
+        """The worker is about to end; returns whether the submission was given up meanwhile."""
+        with self._guard:
+            self._station = None
+            return self._abandoned
+
+
+@dataclass(order=True)
+class _Queued:
+    rank: tuple[int, int]
+    request: _Request = field(compare=False)
+    submission: Submission = field(compare=False)
+
+
+class Evaluator:
+    """Evaluates candidates as they come, several at a time. Use it from any thread, and close it.
+
+    Args:
+        session: holds tasks, backends and checks; by default one of its own.
+        backends: names of those whose workers are started now rather than with the first candidate.
+        workers: candidates at work at the same time; 0 is one for each processor core. Only one of them is timed.
+        warm: opened workers kept ready for each backend.
+        backlog: candidates that may wait; `submit` waits for room, which keeps a fast producer in check.
+        cascade: how thoroughly; `submit` may ask for another.
+        options: limits, timeout, policy and repeats; seed, isolation, jobs and timing are the evaluator's own affair.
+
+    Raises:
+        UnknownNameError: a backend that does not exist.
+    """
+
+    def __init__(
+        self,
+        session: Session | None = None,
+        *,
+        backends: Iterable[str] = (),
+        workers: int = 0,
+        warm: int = 1,
+        backlog: int = 1024,
+        cascade: Cascade | None = None,
+        options: Options | None = None,
+    ) -> None:
+        if workers < 0 or warm < 0 or backlog < 1:
+            raise UsageError(f"workers={workers}, warm={warm}, backlog={backlog}: expected at least 0, 0 and 1")
+        self._own = session is None
+        self._session = session or Session()
+        self._cascade = cascade or Cascade()
+        self._backlog = backlog
+        self._serials = itertools.count(1)
+        self._draws = SharedDraws(self._serials)
+        self._running: set[Submission] = set()
+        count = workers or os.cpu_count() or 1
+        self._stations = Stations(
+            self._session.catalogue, self._session.nursery, options or Options(timeout_s=60), jobs=count, warm=warm
+        )
+        self._waiting: list[_Queued] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self._best: dict[tuple[str, str, str], float] = {}
+        for name in backends:
+            self._stations.start(self._session.catalogue.backend(name))
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"evaluator {number}", daemon=True) for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(
+        self,
+        task: str,
+        backend: str,
+        source: str,
+        *,
+        entry_point: str | None = None,
+        dtypes: Iterable[str] = (),
+        roles: Iterable[str] = (),
+        cases: Iterable[str] = (),
+        templates: Sequence[CaseTemplate] = (),
+        cascade: Cascade | None = None,
+        priority: int = 0,
+        timeout_s: float | None = None,
+    ) -> Submission:
+        """Queue a candidate. Its inputs are drawn only after this call: no source can know them.
+
+        Args:
+            task, backend, source, entry_point, dtypes, roles, cases: as in `Session.evaluate`.
+            templates: further cases, made by `edge`, `typical` and `perf`; alone, where no role or case is named.
+            cascade: instead of the evaluator's.
+            priority: the highest goes first; first come, first served within one.
+            timeout_s: to wait for room in the backlog; 0 does not wait, None waits as long as it takes.
+
+        Raises:
+            UnknownNameError: unknown task, backend, dtype or role.
+            SpecError: a template binds an unknown axis, or leaves one out.
+            NothingEvaluatedError: no case matches.
+            BacklogFull: no room in time.
+            UsageError: the evaluator is closed.
+        """
+        spec = self._session.catalogue.task(task)
+        owner = self._session.catalogue.backend(backend)
+        selection: Selection | None = Selection(
+            tasks=(task,), backends=(backend,), dtypes=tuple(dtypes), roles=tuple(roles), cases=tuple(cases)
+        )
+        assert selection is not None
+        found = select_cases(spec, selection, 0)
+        further = tuple(case for one in templates for case in spec.bound(one, selection.dtypes))
+        if templates and not (selection.roles or selection.cases):
+            selection, found = None, []
+        if not found and not further:
+            raise NothingEvaluatedError(f"nothing to evaluate: no case of {task} matches")
+        subject = Subject.candidate(task, owner.name, source, entry_point or spec.entry_point)
+        submission = Submission()
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._closed or len(self._waiting) < self._backlog, timeout_s):
+                raise BacklogFull(f"{self._backlog} candidates are waiting; submit more slowly, or give a timeout")
+            if self._closed:
+                raise UsageError("the evaluator is closed; make another one")
+            serial = next(self._serials)
+            request = _Request(subject, spec, selection, further, cascade or self._cascade, serial)
+            heapq.heappush(self._waiting, _Queued((-priority, serial), request, submission))
+            self._changed.notify_all()
+        return submission
+
+    async def evaluate(self, task: str, backend: str, source: str, **arguments: object) -> Outcome:
+        """`submit` for asynchronous code: waits for the outcome without blocking the event loop.
+
+        Cancelling the task that awaits it ends the evaluation.
+        """
+        submission = await asyncio.to_thread(self.submit, task, backend, source, **arguments)  # type: ignore[arg-type]
+        return await asyncio.wrap_future(submission)
+
+    def best_seconds(self, task: str, backend: str) -> dict[str, float]:
+        """The shortest time so far of each case, by the case's key."""
+        with self._changed:
+            return {key: best for (one, other, key), best in self._best.items() if (one, other) == (task, backend)}
+
+    def close(self, *, wait: bool = True) -> None:
+        """Take no more candidates; finish those that wait, or without `wait` give everything up. Ends all workers."""
+        with self._changed:
+            self._closed = True
+            dropped = [] if wait else self._waiting
+            if not wait:
+                self._waiting = []
+            self._changed.notify_all()
+            running = [] if wait else list(self._running)
+        for submission in (*(one.submission for one in dropped), *running):
+            submission.cancel()
+        for thread in self._threads:
+            thread.join()
+        self._stations.close()
+        if self._own:
+            self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(wait=kind is None)
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._waiting)
+                if not self._waiting:
+                    return
+                queued = heapq.heappop(self._waiting)
+                self._running.add(queued.submission)
+                self._changed.notify_all()
+            if queued.submission.set_running_or_notify_cancel():
+                try:
+                    queued.submission.set_result(self._outcome(queued.request, queued.submission))
+                except BaseException as error:
+                    queued.submission.set_exception(error)
+            with self._changed:
+                self._running.discard(queued.submission)
+
+    def _outcome(self, request: _Request, submission: Submission) -> Outcome:
+        station = self._stations.take(self._session.catalogue.backend(request.subject.info.backend))
+        try:
+            submission._work_on(station)
+            evaluations = tuple(self._cascaded(request, station))
+        except Unavailable:
+            if submission._leave():
+                raise CancelledError from None
+            raise
+        finally:
+            given_up = submission._leave()
+            station.end()
+        if given_up:
+            raise CancelledError
+        return Outcome(overall(evaluations), evaluations)
+
+    def _cascaded(self, request: _Request, station: Station) -> Iterator[Evaluation]:
+        """The records, in order, up to the first that is not passed."""
+        cascade = request.cascade
+        cases = station.runnable(self._cases(request))
+        if not cases:
+            raise NothingEvaluatedError(f"no case to run on {station.device.label}: perf cases need hardware")
+        for case in sorted(cases, key=lambda case: (case.role != "edge", case.elements)):
+            for draw in range(cascade.draws):
+                last = draw == cascade.draws - 1
+                timed = last and cascade.timing != "none" and case.role != "edge"
+                policy = (cascade.full if cascade.timing == "full" else cascade.short) if timed else None
+                pose = functools.partial(self._draws.pose, request.spec, case, draw, request.serial)
+                record = station.evaluate(request.subject, pose, case, policy, repeats=last)
+                if timed and cascade.timing == "auto" and self._near_best(record, cascade.near):
+                    deeper = station.evaluate(request.subject, pose, case, cascade.full, repeats=False)
+                    record = deeper if deeper.status != "inconclusive" else record
+                self._note(record)
+                yield record
+                if record.status == "unsupported":
+                    break
+                if record.status != "passed":
+                    return
+
+    def _cases(self, request: _Request) -> list[Case]:
+        """What was selected and the further cases, with fresh shapes where those are wanted."""
+        chosen = list(request.templates)
+        if request.selection is not None:
+            selection = msgspec.structs.replace(request.selection, hunt=request.cascade.hunt)
+            chosen += select_cases(request.spec, selection, self._draws.seed(request.serial))
+        return chosen
+
+    def _near_best(self, record: Evaluation, near: float) -> bool:
+        time = primary_time(record)
+        if time is None:
+            return False
+        with self._changed:
+            best = self._best.get(_key(record))
+        return best is None or time.median_s <= near * best
+
+    def _note(self, record: Evaluation) -> None:
+        time = primary_time(record)
+        if time is None:
+            return
+        with self._changed:
+            self._best[_key(record)] = min(time.median_s, self._best.get(_key(record), time.median_s))
+
+
+def _key(record: Evaluation) -> tuple[str, str, str]:
+    return record.task, record.implementation.backend, record.case.key
