@@ -34,6 +34,7 @@ from kparity.distributions import (
 )
 from kparity.environment import RunInfo, Shard
 from kparity.errors import (
+    BacklogFull,
     CandidateError,
     KparityError,
     NothingEvaluatedError,
@@ -45,6 +46,7 @@ from kparity.errors import (
     UsageError,
     WorkerError,
 )
+from kparity.evaluator import Cascade, Evaluator, Submission
 from kparity.hookspecs import hookimpl
 from kparity.host import cpu_name
 from kparity.independence import Independent
@@ -70,7 +72,9 @@ __all__ = [
     "ArrayInfo",
     "Assurance",
     "Backend",
+    "BacklogFull",
     "CandidateError",
+    "Cascade",
     "Case",
     "Check",
     "CheckResult",
@@ -80,6 +84,7 @@ __all__ = [
     "DeviceInfo",
     "Distribution",
     "Evaluation",
+    "Evaluator",
     "Evidence",
     "Executable",
     "Expression",
@@ -107,6 +112,7 @@ __all__ = [
     "Session",
     "Shard",
     "SpecError",
+    "Submission",
     "Support",
     "Telemetry",
     "TimingPolicy",

@@ -160,7 +160,7 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
             scrutiny.attribute(setting.policy, timed.launches if timed is not None else (), setting.library_kernels)
             verdict = scrutiny.verdict(verdict)
     except Unsupported as error:
-        verdict = Verdict.unsupported(str(error))
+        verdict = _refused(str(error), subject, blank.case, setting.device)
     except ImplementationFailure as error:
         verdict = Verdict.of_error(str(error))
     record = msgspec.structs.replace(
@@ -188,6 +188,14 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
     return msgspec.structs.replace(
         record, roofline=roofline(problem.spec, blank.case, primary.median_s, setting.ceilings)
     )
+
+
+def _refused(reason: str, subject: Subject, case: Case, device: DeviceInfo) -> Verdict:
+    """A candidate cannot choose what it is judged on: only what the device lacks, by its own report, is no fault."""
+    lacking = {array.dtype for array in (*case.inputs, *case.outputs)} - set(device.dtypes)
+    if subject.source and not lacking and device.kind != "interpreter":
+        return Verdict.of_error(f"refused a case that the device supports: {reason}")
+    return Verdict.unsupported(reason)
 
 
 def _comparable(verdict: Verdict) -> bool:

@@ -1,12 +1,12 @@
 """Many candidates, one after another or side by side: what a harness embeds.
 
     with kparity.Evaluator(backends=["triton"]) as evaluator:
-        outcomes = [evaluator.submit("activation/softmax", "triton", source) for source in sources]
-        best = min(outcome.result().seconds for outcome in outcomes if outcome.result().passed)
+        submissions = [evaluator.submit("activation/softmax", "triton", source) for source in sources]
+        outcomes = [submission.result() for submission in submissions]
 
-Each candidate has a worker of its own, opened ahead of need, which ends with it. An evaluation is a cascade: the smallest
-case, then every case on several draws of inputs, then short timing, then full timing where it is asked for or where the
-candidate came near the best so far. It stops at the first step that is not passed.
+Each candidate has a worker of its own, opened ahead of need, which ends with it. An evaluation is a cascade: the
+smallest case, then every case on several draws of inputs, then short timing, then full timing where it is asked for or
+where the candidate came near the best so far. It stops at the first step that is not passed.
 """
 
 from __future__ import annotations
@@ -135,6 +135,9 @@ class Evaluator:
         cascade: how thoroughly; `submit` may ask for another.
         options: limits, timeout, policy and repeats; seed, isolation, jobs and timing are the evaluator's own affair.
 
+    Attributes:
+        workers: how many candidates are at work at the same time.
+
     Raises:
         UnknownNameError: a backend that does not exist.
     """
@@ -157,12 +160,12 @@ class Evaluator:
         self._cascade = cascade or Cascade()
         self._backlog = backlog
         self._serials = itertools.count(1)
+        self.workers = workers or os.cpu_count() or 1
         self._draws = SharedDraws(self._serials)
         self._running: set[Submission] = set()
-        count = workers or os.cpu_count() or 1
-        self._stations = Stations(
-            self._session.catalogue, self._session.nursery, options or Options(timeout_s=60), jobs=count, warm=warm
-        )
+        catalogue, nursery = self._session.catalogue, self._session.nursery
+        options = options or Options(timeout_s=60)
+        self._stations = Stations(catalogue, nursery, options, jobs=self.workers, warm=warm)
         self._waiting: list[_Queued] = []
         self._changed = threading.Condition()
         self._closed = False
@@ -170,7 +173,8 @@ class Evaluator:
         for name in backends:
             self._stations.start(self._session.catalogue.backend(name))
         self._threads = [
-            threading.Thread(target=self._serve, name=f"evaluator {number}", daemon=True) for number in range(count)
+            threading.Thread(target=self._serve, name=f"evaluator {number}", daemon=True)
+            for number in range(self.workers)
         ]
         for thread in self._threads:
             thread.start()
