@@ -72,7 +72,7 @@ class Station:
                 policy=home.options.policy,
                 library_kernels=home.backend.library_kernels,
                 shared=functools.partial(self._machine.shared, counted=kind != "interpreter"),
-                exclusive=self._machine.exclusive,
+                exclusive=functools.partial(self._machine.exclusive, self.device),
                 thinking=self._machine.thinking,
                 repeats=home.options.repeats if repeats else 0,
             )
@@ -90,7 +90,7 @@ class Station:
     def _calibrate(self) -> None:
         """The clock of this worker, tested once."""
         if not self._calibrated:
-            with self._machine.exclusive():
+            with self._machine.exclusive(self.device):
                 self._runner.calibrate(ceilings=False)
             self._calibrated = True
 
@@ -181,7 +181,7 @@ class _Home:
                 lane.open()
                 try:
                     if lane.device is not None:
-                        with machine.exclusive():
+                        with machine.exclusive(lane.device):
                             lane.calibrate()
                         self._ceilings = lane.ceilings
                 except (WorkerError, Unavailable):
