@@ -21,6 +21,7 @@ from kparity.cache import evict_host_cache
 from kparity.case import Case
 from kparity.clock import DeviceClock, Telemetry
 from kparity.errors import CandidateError
+from kparity.frequency import processor_telemetry
 
 DeviceArray = Any
 """An array on a device; only its backend looks inside."""
@@ -83,12 +84,14 @@ class Probes(NamedTuple):
         copy: takes an array and returns a copy of it.
         matmul: takes two square matrices and returns their product; None where the backend has no tuned one.
         matmul_dtypes: the operand dtypes for which that product is tuned.
+        matmul_tf32: takes two float32 matrices and multiplies them in TF32; None where the device has no such mode.
     """
 
     null: Function
     copy: Function
     matmul: Function | None = None
     matmul_dtypes: tuple[str, ...] = ("float32", "float16", "bfloat16")
+    matmul_tf32: Function | None = None
 
 
 class Backend(ABC):
@@ -198,8 +201,11 @@ class Backend(ABC):
         return True
 
     def telemetry(self) -> Telemetry | None:
-        """Clocks, power, temperature and the like at this moment, where they can be read."""
-        return None
+        """Clocks, power, temperature and the like at this moment, where they can be read.
+
+        By default those of the processor's cores for a device of kind `cpu`.
+        """
+        return processor_telemetry() if self.info.kind == "cpu" else None
 
     def alter(self, array: DeviceArray, positions: np.ndarray, values: np.ndarray) -> DeviceArray:
         """`array` with other values at flat positions, for fresh content between timed calls.

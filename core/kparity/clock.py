@@ -43,11 +43,13 @@ class DeviceClock(ABC):
         tick_s: granularity of the device's timestamps in seconds, as documented; the measured one is recorded.
         coarsest_s: measured granularity above which the clock is refused. Intervals are widened by the granularity, so
             a clock that can do no better may ask for more than `LARGEST_RESOLUTION_S`.
+        sees_launches: False where an activity is a call as a whole, so that it does not say what ran.
     """
 
     name: ClassVar[str]
     tick_s: ClassVar[float] = 1e-9
     coarsest_s: ClassVar[float] = 2e-7
+    sees_launches: ClassVar[bool] = True
 
     @abstractmethod
     def begin(self) -> None:

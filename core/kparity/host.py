@@ -17,6 +17,14 @@ def memory_bytes() -> int:
         return 8 << 30
 
 
+def is_busy() -> bool:
+    """Whether more than half of this machine's cores had work over the last minute."""
+    try:
+        return os.getloadavg()[0] > 0.5 * (os.cpu_count() or 1)
+    except OSError:
+        return False
+
+
 def host_info() -> HostInfo:
     """This machine."""
     return HostInfo(platform.platform(), cpu_name(), os.cpu_count() or 1, platform.python_version(), _machine())

@@ -20,11 +20,11 @@ from kparity.case import Case
 from kparity.clock import ClockReport
 from kparity.errors import KparityError, Unavailable, WorkerError
 from kparity.evaluation import Setting, Subject, blank_record, evaluate, lost
-from kparity.host import memory_bytes
+from kparity.host import is_busy, memory_bytes
 from kparity.lease import lease
 from kparity.problem import Problem
 from kparity.records import Ceilings, Evaluation, Isolation, Policy, Verdict
-from kparity.roofline import best_ceilings, recall_ceilings, remember_ceilings
+from kparity.roofline import HOST, best_ceilings, known_ceilings, recall_ceilings, remember_ceilings
 from kparity.sandbox.host import InlineRunner, ProcessRunner, Runner
 from kparity.sandbox.limits import Limits
 from kparity.sandbox.nursery import Nursery
@@ -105,21 +105,33 @@ class Lane:
         if self.unavailable is not None:
             self.close()
 
-    def calibrate(self, *, ceilings: bool = True) -> None:
+    def calibrate(self, *, ceilings: bool = True, others: Sequence[Ceilings] = ()) -> None:
         """Test the device's clock; with `ceilings`, measure those unless that was done before, on this machine.
+
+        Ceilings of a processor that has other things to do are not kept for later runs.
+
+        Args:
+            ceilings: whether they are wanted.
+            others: what other backends measured on this device in this run; it is not measured again.
 
         Raises:
             WorkerError: the worker was lost.
         """
         assert self.runner is not None
         assert self.device is not None
-        known = recall_ceilings(self.device) if ceilings else None
         with lease(self.device):
-            calibration = self.runner.calibrate(ceilings=ceilings and known is None)
-        self.clock = calibration.clock
-        if known is None and calibration.ceilings is not None and calibration.ceilings.bytes_per_s:
-            remember_ceilings(self.device, calibration.ceilings)
-        self.ceilings = known or calibration.ceilings
+            self.clock = self.runner.calibrate(ceilings=False).clock
+            clock = self.clock.clock if self.clock is not None and self.clock.trusted else HOST
+            self.ceilings = recall_ceilings(self.device, clock) if ceilings else None
+            if self.ceilings is not None or not ceilings:
+                return
+            shared = best_ceilings(None, others)
+            known = known_ceilings(shared) if shared is not None else ()
+            measured = self.runner.calibrate(ceilings=True, known=known).ceilings
+        if measured is not None:
+            self.ceilings = best_ceilings(measured, others)
+        if self.ceilings is not None and self.ceilings.bytes_per_s and not (self.device.kind == "cpu" and is_busy()):
+            remember_ceilings(self.device, self.ceilings, clock)
 
     def abandon(self) -> None:
         """End the runner for good, also one that another thread is just starting."""
@@ -319,7 +331,7 @@ def calibrate_all(lanes: Sequence[Lane]) -> None:
         if not timed or lane.device is None or lane.device.kind == "interpreter":
             continue
         try:
-            lane.calibrate()
+            lane.calibrate(others=_of_same_device(lane, lanes))
         except (WorkerError, KparityError) as error:
             printed = lane.runner.output() if lane.runner is not None else ""
             lane.unavailable = Unavailable(f"{lane.backend.name} cannot be calibrated: {error}", printed)
@@ -327,8 +339,14 @@ def calibrate_all(lanes: Sequence[Lane]) -> None:
             lane.close()
     for lane in lanes:
         if lane.device is not None:
-            same = [other.ceilings for other in lanes if other.device and same_device(other.device, lane.device)]
-            lane.ceilings = best_ceilings(lane.ceilings, [one for one in same if one is not None])
+            lane.ceilings = best_ceilings(lane.ceilings, _of_same_device(lane, lanes))
+
+
+def _of_same_device(lane: Lane, lanes: Sequence[Lane]) -> list[Ceilings]:
+    """What was measured on a lane's device."""
+    assert lane.device is not None
+    same = [other.ceilings for other in lanes if other.device is not None and same_device(other.device, lane.device)]
+    return [one for one in same if one is not None]
 
 
 def same_device(one: DeviceInfo, other: DeviceInfo) -> bool:

@@ -402,7 +402,7 @@ class Ceilings(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         bytes_per_s: of a large copy, bytes read plus bytes written.
-        flops_per_s: of a large matrix product, by operand dtype.
+        flops_per_s: of a large matrix product, by operand dtype; `tf32` is float32 operands multiplied in TF32.
         null_s: an empty call, by measurand: the floor under every time of this backend.
     """
 

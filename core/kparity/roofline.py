@@ -30,31 +30,61 @@ FLOOR = 0.85
 """A time below this fraction of what the ceilings allow is impossible; the rest is the ceilings' own uncertainty."""
 
 _POLICY = TimingPolicy(budget_s=0.3, minimum=5, maximum=40)
-_COPY_BYTES = {"gpu": 1 << 30, "accelerator": 1 << 30}
+_COPY_BYTES = {"gpu": 1 << 29, "accelerator": 1 << 29}
 _MATRIX = {"gpu": 8192, "accelerator": 8192}
+_TILE = 512
+
+HOST = "host"
+"""Name of the clock where the device has none that is trusted."""
+
+COPY = "copy"
+TF32 = "tf32"
+"""Names of ceilings beside the dtypes."""
 
 
-def measure_ceilings(backend: Backend, probes: Probes, bench: Bench) -> Ceilings:
-    """Time an empty call, a large copy and large matrix products; a probe that raises is left out."""
+def known_ceilings(ceilings: Ceilings) -> tuple[str, ...]:
+    """Names of what was measured."""
+    return (*((COPY,) if ceilings.bytes_per_s else ()), *sorted(ceilings.flops_per_s))
+
+
+def measure_ceilings(backend: Backend, probes: Probes, bench: Bench, known: Sequence[str] = ()) -> Ceilings:
+    """Time an empty call, a large copy and large matrix products; a probe that raises is left out.
+
+    Args:
+        known: names of what need not be measured, since another backend did so on the same device.
+    """
     kind = backend.info.kind
     one = np.ones(1, np.float32)
     null = _times(backend, probes.null, [one], bench)
-    large = np.ones(_COPY_BYTES.get(kind, 1 << 28) // 4, np.float32)
-    copied = _best(_times(backend, probes.copy, [large], bench))
+    size = _COPY_BYTES.get(kind, 1 << 28)
+    copied = 0.0
+    if COPY not in known:
+        copied = _best(_times(backend, probes.copy, [np.ones(size // 4, np.float32)], bench))
     peaks = {}
-    size = _MATRIX.get(kind, 1024)
-    for dtype in probes.matmul_dtypes if probes.matmul is not None else ():
-        rng = stream(0, "ceilings", dtype)
-        factors = [rng.standard_normal((size, size), dtype=np.float32).astype(dtypes.dtype(dtype)) for _ in range(2)]
-        assert probes.matmul is not None
-        seconds = _best(_times(backend, probes.matmul, factors, bench))
-        if seconds:
-            peaks[dtype] = 2 * size**3 / seconds
+    for name, dtype, product in _products(probes):
+        if name not in known:
+            factor = _factor(_MATRIX.get(kind, 1024), dtype)
+            seconds = _best(_times(backend, product, [factor, factor], bench))
+            if seconds:
+                peaks[name] = 2 * len(factor) ** 3 / seconds
     return Ceilings(
-        bytes_per_s=2 * large.nbytes / copied if copied else 0.0,
+        bytes_per_s=2 * size / copied if copied else 0.0,
         flops_per_s=peaks,
         null_s={measurand: measurement.median_s for measurand, measurement in null.items()},
     )
+
+
+def _products(probes: Probes) -> list[tuple[str, str, Callable[..., Any]]]:
+    """Name, operand dtype and function of each product to time."""
+    found = [] if probes.matmul is None else [(dtype, dtype, probes.matmul) for dtype in probes.matmul_dtypes]
+    return [*found, (TF32, "float32", probes.matmul_tf32)] if probes.matmul_tf32 is not None else found
+
+
+def _factor(size: int, dtype: str) -> np.ndarray:
+    """A square matrix of normal numbers that repeat every `_TILE` rows and columns: quick to draw."""
+    few = min(size, _TILE)
+    tile = stream(0, "ceilings", dtype).standard_normal((few, few), dtype=np.float32).astype(dtypes.dtype(dtype))
+    return np.tile(tile, (size // few, size // few))
 
 
 def best_ceilings(own: Ceilings | None, others: Sequence[Ceilings]) -> Ceilings | None:
@@ -70,17 +100,17 @@ def best_ceilings(own: Ceilings | None, others: Sequence[Ceilings]) -> Ceilings 
     )
 
 
-def recall_ceilings(device: DeviceInfo) -> Ceilings | None:
-    """The ceilings measured earlier for this backend, these versions and this device, if any."""
+def recall_ceilings(device: DeviceInfo, clock: str = HOST) -> Ceilings | None:
+    """The ceilings measured earlier for this backend, these versions, this device and on this clock, if any."""
     try:
-        return msgspec.json.decode(_remembered(device).read_bytes(), type=Ceilings)
+        return msgspec.json.decode(_remembered(device, clock).read_bytes(), type=Ceilings)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def remember_ceilings(device: DeviceInfo, ceilings: Ceilings) -> None:
+def remember_ceilings(device: DeviceInfo, ceilings: Ceilings, clock: str = HOST) -> None:
     """Keep ceilings for the next run; where the cache cannot be written, the next run measures again."""
-    path = _remembered(device)
+    path = _remembered(device, clock)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}")
@@ -88,10 +118,10 @@ def remember_ceilings(device: DeviceInfo, ceilings: Ceilings) -> None:
         draft.replace(path)
 
 
-def _remembered(device: DeviceInfo) -> Path:
+def _remembered(device: DeviceInfo, clock: str) -> Path:
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     versions = sorted(device.versions.items())
-    identity = f"{SCHEMA_VERSION} {device.backend} {device.name} {device.index} {device.uuid} {versions}"
+    identity = f"{SCHEMA_VERSION} {device.backend} {device.name} {device.index} {device.uuid} {clock} {versions}"
     return root / "kparity" / "ceilings" / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.json"
 
 
@@ -103,9 +133,10 @@ def ceiling_dtype(case: Case) -> str:
 def roofline(spec: KernelSpec, case: Case, seconds: float, ceilings: Ceilings) -> Roofline | None:
     """A time against the ceilings; None where they are not known.
 
-    Where the contract allows TF32, float32's own peak is no limit, and that of TF32 is not measured.
+    Where the contract allows TF32, its peak is the limit of float32; without that there is no roofline.
     """
-    if not ceilings.bytes_per_s or (spec.numerics.tf32 and ceiling_dtype(case) == "float32" and case.flops):
+    unknown = case.flops and _peak_name(spec, case) == TF32 and TF32 not in ceilings.flops_per_s
+    if not ceilings.bytes_per_s or unknown:
         return None
     memory, compute = _limits(spec, case, ceilings)
     limit = max(memory, compute)
@@ -136,11 +167,14 @@ def primary_time(evaluation: Evaluation) -> Measurement | None:
 
 
 def _limits(spec: KernelSpec, case: Case, ceilings: Ceilings) -> tuple[float, float]:
-    dtype = ceiling_dtype(case)
-    peak = ceilings.flops_per_s.get(dtype, 0.0)
-    if spec.numerics.tf32 and dtype == "float32":
-        peak = 0.0
+    peak = ceilings.flops_per_s.get(_peak_name(spec, case), 0.0)
     return case.bytes / ceilings.bytes_per_s, (case.flops or 0) / peak if peak else 0.0
+
+
+def _peak_name(spec: KernelSpec, case: Case) -> str:
+    """Under which name the peak stands that bounds a case."""
+    dtype = ceiling_dtype(case)
+    return TF32 if spec.numerics.tf32 and dtype == "float32" else dtype
 
 
 def _times(

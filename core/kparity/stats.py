@@ -290,11 +290,12 @@ class Calmness(NamedTuple):
     bimodal: bool
 
 
-def calmness(samples: Sequence[float]) -> Calmness:
+def calmness(samples: Sequence[float], resolution_s: float = 0.0) -> Calmness:
     """Look for a trend (Kendall's tau with Theil-Sen slope) and for two clusters (a gap between sorted samples).
 
     A trend counts if it is significant at 0.001 and moves the time by at least 1 %. Two clusters: each holds at least
     a fifth of the samples, and the gap between them is over five times the spread inside either, and 1 % of the median.
+    What lies within two steps of the clock is neither.
     """
     if len(samples) < 8:
         return Calmness(0.0, False)
@@ -307,18 +308,18 @@ def calmness(samples: Sequence[float]) -> Calmness:
     drift = 0.0
     if values.min() < values.max() and kendalltau(np.arange(len(values)), values).pvalue < 1e-3:
         change = float(theilslopes(values).slope) * (len(values) - 1) / median
-        drift = change if abs(change) >= 0.01 else 0.0
-    return Calmness(drift, _two_clusters(np.sort(values), median))
+        drift = change if abs(change) >= max(0.01, 2 * resolution_s / median) else 0.0
+    return Calmness(drift, _two_clusters(np.sort(values), max(0.01 * median, 2 * resolution_s)))
 
 
-def _two_clusters(ordered: np.ndarray, median: float) -> bool:
+def _two_clusters(ordered: np.ndarray, least_gap: float) -> bool:
     least = len(ordered) // 5
     gaps = np.diff(ordered)[least - 1 : len(ordered) - least]
     if gaps.size == 0:
         return False
     place = int(np.argmax(gaps)) + least
     inside = max(_spread(ordered[:place]), _spread(ordered[place:]), 1e-12)
-    return bool(gaps.max() > 5 * inside and gaps.max() > 0.01 * median)
+    return bool(gaps.max() > 5 * inside and gaps.max() > least_gap)
 
 
 def _spread(values: np.ndarray) -> float:

@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -19,6 +20,7 @@ from kparity.records import CacheState, Conditions, Launch, Measurand, Measureme
 from kparity.stats import Interval, calmness, look_confidence, median_interval
 
 HOST_CLOCK = "host:perf_counter_ns"
+_TRIALS = 5
 _FINE = 100
 """A sample lasts at least this many steps of the host clock, where the cache state allows calling more than once."""
 
@@ -59,6 +61,10 @@ class Timed(msgspec.Struct, frozen=True):
     launches: tuple[Launch, ...] = ()
 
 
+class DeviceFault(Exception):
+    """The device, and not what was timed on it, failed: there is no time, and that is nobody's error."""
+
+
 class Bench:
     """Takes samples of calls on one device.
 
@@ -91,12 +97,15 @@ class Bench:
         Args:
             calls: each submits the work and returns its outputs.
             policy: how.
+
+        Raises:
+            DeviceFault: the cache could not be evicted although the device claims to do that.
         """
-        before = self._telemetry()
+        before = self._read()
         load_before = _load()
         for number in range(policy.warmup):
             self._wait(calls[number % len(calls)]())
-        cold = policy.cache == "cold" and self._flush()
+        cold = policy.cache == "cold" and self._evict()
         inner = 1 if cold or self._clock is not None else self._calls_per_sample(calls)
         samples = _Samples([], [], [], [])
         started, look = time.perf_counter(), 0
@@ -115,13 +124,13 @@ class Bench:
                 break
             wanted = min(2 * wanted, policy.maximum)
         state: CacheState = "cold" if cold else "warm"
-        conditions = Conditions.around(before, self._telemetry(), _both(load_before, _load()))
+        conditions = Conditions.around(before, self._read(), _both(load_before, _load()))
         return self._report(samples, state, inner, policy, conditions)
 
     def block(self, call: Callable[[], Sequence[object]], count: int, cold: bool) -> tuple[list[float], list[float]]:
         """Take `count` samples of one call: seconds on the device (empty without a sound clock) and end to end."""
         samples = _Samples([], [], [], [])
-        cold = cold and self._flush()
+        cold = cold and self._evict()
         for _ in range(count):
             self._sample([call], 1, cold, samples)
         if self._clock is not None:
@@ -131,9 +140,8 @@ class Bench:
     def _sample(self, calls: Sequence[Callable[[], Sequence[object]]], inner: int, cold: bool, into: _Samples) -> None:
         call = calls[len(into.end_to_end) % len(calls)]  # may prepare its arguments: before the cache is evicted
         if cold:
-            self._flush()
-        if self._clock is not None:
-            self._clock.begin()
+            self._evict()
+        self._tell("begin", into)
         now = time.perf_counter_ns
         start = now()
         for _ in range(inner):
@@ -141,22 +149,46 @@ class Bench:
         returned = now()
         self._wait(outputs)
         done = now()
-        if self._clock is not None:
-            self._clock.end()
+        self._tell("end", into)
         into.dispatch.append(max(returned - start, 1) * 1e-9 / inner)
         into.end_to_end.append(max(done - start, 1) * 1e-9 / inner)
 
     def _calls_per_sample(self, calls: Sequence[Callable[[], Sequence[object]]]) -> int:
-        start = time.perf_counter()
-        self._wait(calls[0]())
-        one = max(time.perf_counter() - start, 1e-9)
-        return max(1, math.ceil(_FINE * self._resolution_s / one))
+        """From the shortest of a few calls: one that happened to be held up says nothing."""
+        seconds = []
+        for _ in range(_TRIALS):
+            start = time.perf_counter()
+            self._wait(calls[0]())
+            seconds.append(max(time.perf_counter() - start, 1e-9))
+        return max(1, math.ceil(_FINE * self._resolution_s / min(seconds)))
+
+    def _tell(self, what: Literal["begin", "end"], samples: _Samples) -> None:
+        """Let the clock know; where it raises, its times are not used."""
+        if self._clock is None:
+            return
+        try:
+            self._clock.begin() if what == "begin" else self._clock.end()
+        except Exception as error:
+            samples.faults.append(f"the {self._clock.name} clock raised {type(error).__name__}: {error}")
+
+    def _evict(self) -> bool:
+        try:
+            return self._flush()
+        except Exception as error:
+            raise DeviceFault(f"evicting the cache raised {type(error).__name__}: {error}") from error
+
+    def _read(self) -> Telemetry | None:
+        """The state of the hardware; one that cannot be read is not recorded."""
+        try:
+            return self._telemetry()
+        except Exception:
+            return None
 
     def _report(
         self, samples: _Samples, cache: CacheState, inner: int, policy: TimingPolicy, conditions: Conditions
     ) -> Timed:
         def measurement(measurand: Measurand, values: list[float], clock: str, resolution: float) -> Measurement:
-            calm = calmness(values)
+            calm = calmness(values, resolution / inner)
             return Measurement(
                 measurand=measurand,
                 clock=clock,
@@ -220,7 +252,8 @@ class _Samples(msgspec.Struct):
             recorded = [*recorded, *([] for _ in range(missing))][:missing]
         for activities in recorded:
             for one in activities:
-                self.ran.setdefault(one.name or one.kind, []).append((one.end_ns - one.start_ns) * 1e-9)
+                if clock.sees_launches:
+                    self.ran.setdefault(one.name or one.kind, []).append((one.end_ns - one.start_ns) * 1e-9)
             seconds = busy_seconds(activities)
             if seconds <= 0:
                 self.faults.append(f"the {clock.name} clock saw no work on the device during a call")

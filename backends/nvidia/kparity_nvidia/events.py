@@ -43,6 +43,7 @@ class EventsClock(DeviceClock):
     name: ClassVar[str] = "cuda_events"
     tick_s: ClassVar[float] = 5e-7
     coarsest_s: ClassVar[float] = 1.1e-6
+    sees_launches: ClassVar[bool] = False
 
     def __init__(self, context: Context) -> None:
         self._context = context

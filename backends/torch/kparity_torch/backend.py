@@ -183,10 +183,21 @@ class TorchBackend(OnNvidia):
         return tensors.numerics_modes()
 
     def probes(self) -> Probes:
-        """torch's own copy and product; on a CPU only float32 has a tuned product."""
+        """torch's own copy and product, also in TF32 where the GPU has that; on a CPU only float32 is tuned."""
         torch = self._torch
-        tuned = ("float32", "float16", "bfloat16") if self._device.type == "cuda" else ("float32",)
-        return Probes(torch.clone, torch.clone, torch.matmul, tuned)
+        on_gpu = self._device.type == "cuda"
+        tuned = ("float32", "float16", "bfloat16") if on_gpu else ("float32",)
+        has_tf32 = on_gpu and bool(torch.version.cuda) and torch.cuda.get_device_capability(self._device) >= (8, 0)
+        return Probes(torch.clone, torch.clone, torch.matmul, tuned, self._tf32_product if has_tf32 else None)
+
+    def _tf32_product(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        torch = self._torch
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high")
+        try:
+            return torch.matmul(a, b)
+        finally:
+            torch.set_float32_matmul_precision(before)
 
 
 def _bind(function: Callable[..., Any], case: Case) -> Callable[..., Any]:

@@ -148,10 +148,12 @@ def probes(bench: Workbench) -> list[str]:
         back = _run(bench, probe, array[:1] if name == "null" else array)
         if name == "copy" and (back.shape, back.dtype) != (array.shape, array.dtype):
             broken.append(f"the copy of {array.dtype}{list(array.shape)} is {back.dtype}{list(back.shape)}")
-    for dtype in offered.matmul_dtypes if offered.matmul is not None else ():
+    products = [] if offered.matmul is None else [(dtype, offered.matmul) for dtype in offered.matmul_dtypes]
+    if offered.matmul_tf32 is not None:
+        products.append(("float32", offered.matmul_tf32))
+    for dtype, product in products:
         a, one = small_integers(64 * 64, dtype).reshape(64, 64), np.eye(64, dtype=dtypes.dtype(dtype))
-        assert offered.matmul is not None
-        outputs = (offered.matmul(backend.put(a), backend.put(one)),)
+        outputs = (product(backend.put(a), backend.put(one)),)
         backend.wait(outputs)
         back = backend.get(outputs[0])
         if back.shape != a.shape or not np.array_equal(back.astype(np.float64), a.astype(np.float64)):

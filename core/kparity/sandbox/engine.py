@@ -5,6 +5,7 @@ It holds neither oracle, seed nor verdict: inputs come in, outputs and raw times
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Callable, Sequence
@@ -19,9 +20,9 @@ from kparity.case import Case
 from kparity.clock import ClockReport, DeviceClock, self_test
 from kparity.errors import KparityError, Unavailable, Unsupported
 from kparity.inputs import Arrays, digest
-from kparity.records import Ceilings, CheckResult
+from kparity.records import Ceilings, CheckResult, Conditions
 from kparity.roofline import measure_ceilings
-from kparity.timing import Bench, Timed, TimingPolicy
+from kparity.timing import Bench, DeviceFault, Timed, TimingPolicy
 
 
 class Returned(msgspec.Struct, frozen=True):
@@ -181,7 +182,7 @@ class Engine:
             raise ImplementationFailure(f"when called again: {describe(error)}") from error
         return Returned(host, after, 0.0, took)
 
-    def calibrate(self, *, ceilings: bool) -> Calibration:
+    def calibrate(self, *, ceilings: bool, known: Sequence[str] = ()) -> Calibration:
         """Test the device's clock against the host's; with `ceilings`, measure what the device reaches.
 
         Needed before `measure`, which otherwise has no device clock.
@@ -196,8 +197,11 @@ class Engine:
             self._backend.telemetry,
             report.resolution_s if report is not None else None,
         )
-        probes = self._backend.probes() if ceilings else None
-        measured = None if probes is None else measure_ceilings(self._backend, probes, self._bench)
+        measured = None
+        if ceilings:
+            with contextlib.suppress(Exception):  # without probes there are no ceilings, and that is all
+                probes = self._backend.probes()
+                measured = None if probes is None else measure_ceilings(self._backend, probes, self._bench, known)
         return Calibration(report, measured)
 
     def measure(self, policy: TimingPolicy) -> Timed:
@@ -209,6 +213,8 @@ class Engine:
         try:
             calls = self._timed_calls()
             return self._bench.time(calls, policy)
+        except DeviceFault as error:
+            return Timed((), Conditions(), str(error))
         except Exception as error:
             raise ImplementationFailure(f"while being timed: {describe(error)}") from error
 

@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import time
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from kparity.backend import Backend, DeviceInfo, Support
@@ -42,7 +43,7 @@ class Runner(Protocol):
     def load(self, *, target: str = "", source: str = "", entry_point: str = "") -> None: ...
     def execute(self, case: Case, inputs: Arrays) -> Returned: ...
     def again(self) -> Returned: ...
-    def calibrate(self, *, ceilings: bool) -> Calibration: ...
+    def calibrate(self, *, ceilings: bool, known: Sequence[str] = ()) -> Calibration: ...
     def measure(self, policy: TimingPolicy) -> Timed: ...
     def use(self, place: int) -> None: ...
     def sample(self, count: int, cold: bool) -> Block: ...
@@ -145,9 +146,9 @@ class ProcessRunner:
         outputs = self._arena.read(reply.outputs, request.start, request.end)
         return Returned(outputs, reply.inputs_digest[:64], reply.compile_s, reply.first_call_s, reply.findings)
 
-    def calibrate(self, *, ceilings: bool) -> Calibration:
+    def calibrate(self, *, ceilings: bool, known: Sequence[str] = ()) -> Calibration:
         """See `Engine.calibrate`."""
-        return self._ask(wire.Calibrate(ceilings), wire.Calibrated).calibration
+        return self._ask(wire.Calibrate(ceilings, tuple(known)), wire.Calibrated).calibration
 
     def measure(self, policy: TimingPolicy) -> Timed:
         """See `Engine.measure`."""

@@ -63,9 +63,10 @@ class Again(msgspec.Struct, frozen=True, tag=True):
 
 
 class Calibrate(msgspec.Struct, frozen=True, tag=True):
-    """Test the clock and, if asked to, measure the ceilings."""
+    """Test the clock and, if asked to, measure the ceilings but for those known by name."""
 
     ceilings: bool
+    known: tuple[str, ...] = ()
 
 
 class Use(msgspec.Struct, frozen=True, tag=True):

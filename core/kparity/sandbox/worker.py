@@ -60,7 +60,7 @@ class Worker:
         if isinstance(request, wire.Again):
             return self._executed(engine.again(), request.start, request.end)
         if isinstance(request, wire.Calibrate):
-            return wire.Calibrated(engine.calibrate(ceilings=request.ceilings))
+            return wire.Calibrated(engine.calibrate(ceilings=request.ceilings, known=request.known))
         if isinstance(request, wire.Use):
             engine.use(request.place)
             return wire.Done()
