@@ -118,6 +118,20 @@ def test_each_broken_clock_fails_for_its_own_reason(host_clock, kind, faults):
     assert len(report.faults) == len(faults) or kind == "CoarseClock"
 
 
+def test_repetitions_that_the_host_held_up_do_not_bend_the_slope(host_clock):
+    device, turns = PretendDevice(), itertools.count()
+
+    def occupied(units):
+        device.submit("occupy", units * 1e-4)
+        device.wait(0)
+        if next(turns) not in (3, 6, 9, 16):  # one repetition of each duration is left alone
+            host_clock.sleep(units * 1e-4)
+
+    report = self_test(ScriptedClock(lambda: [[one] for one in device.activities[1:]], occupied))
+    assert report.trusted, report.faults
+    assert report.slope == pytest.approx(1, abs=1e-4)
+
+
 def test_a_clock_that_is_slow_or_only_drops_something_is_refused(host_clock):
     device = PretendDevice()
     durations = []

@@ -185,6 +185,7 @@ def test_a_bench_reads_events_through_the_mixin(opened):
     assert device.clock == "cuda_events"
     assert device.median_s == pytest.approx(2e-4, rel=0.02)
     assert device.median_s <= end_to_end.median_s
+    assert found.launches == (), "a call as a whole does not say what ran"
 
 
 def test_a_bench_withholds_what_went_on_aside_and_says_why(opened):

@@ -10,13 +10,17 @@ from toy import scale
 
 from kparity import DeviceInfo, Numerics, Options, Probes, edge, kernel_spec, perf
 from kparity.cache import evict_host_cache, last_level_cache_bytes
-from kparity.lanes import Lane
+from kparity.frequency import processor_telemetry
+from kparity.host import is_busy
+from kparity.lanes import Lane, calibrate_all
+from kparity.problem import Problem
 from kparity.records import Ceilings
 from kparity.roofline import (
     FLOOR,
     best_ceilings,
     ceiling_dtype,
     floor_s,
+    known_ceilings,
     recall_ceilings,
     remember_ceilings,
     roofline,
@@ -79,7 +83,17 @@ def test_the_peak_of_the_first_float_input_bounds_where_computing_takes_longer()
         assert floor_s(spec, case, slow) == pytest.approx(FLOOR * limit)
 
 
-def test_where_tf32_is_allowed_the_peak_of_float32_is_no_limit_and_there_is_no_roofline():
+def test_where_tf32_is_allowed_its_peak_bounds_float32():
+    slow = msgspec.structs.replace(CEILINGS, flops_per_s={"float32": 1e11, "float16": 2e11, "tf32": 2e11})
+    case = case_of(product(), "n=1000,T=float32")
+    assert roofline(product(tf32=True), case, 40e-3, slow).limit_s == pytest.approx(12e-3)
+    faster = msgspec.structs.replace(slow, flops_per_s={"float32": 1e11, "tf32": 1.25e11})
+    assert roofline(product(tf32=True), case, 40e-3, faster).limit_s == pytest.approx(16e-3)
+    assert floor_s(product(tf32=True), case, faster) == pytest.approx(FLOOR * 16e-3)
+    assert roofline(product(), case, 40e-3, faster).limit_s == pytest.approx(20e-3)
+
+
+def test_where_tf32_is_allowed_and_was_not_measured_there_is_no_roofline():
     slow = msgspec.structs.replace(CEILINGS, flops_per_s={"float32": 1e11, "float16": 2e11})
     spec = product(tf32=True)
     case = case_of(spec, "n=1000,T=float32")
@@ -182,6 +196,80 @@ def test_products_are_asked_for_in_the_dtypes_that_are_tuned(host_clock, small):
     assert set(seen) == {("float16", (64, 64)), ("bfloat16", (64, 64))}
 
 
+def test_products_in_tf32_are_a_ceiling_of_their_own(host_clock, small):
+    class Quick(Probed):
+        def probes(self):
+            return super().probes()._replace(matmul_tf32=lambda a, b: self._spend(a, 2 * len(a) ** 3 / 4e11))
+
+    found = calibrated(Quick()).flops_per_s
+    assert set(found) == {"float32", "tf32"}
+    assert found["tf32"] > 2 * found["float32"]
+
+
+def test_what_another_backend_measured_is_not_measured_again(host_clock, small):
+    measured = calibrated(Probed(), known=("copy", "float32"))
+    assert (measured.bytes_per_s, measured.flops_per_s) == (0.0, {})
+    assert measured.null_s
+    assert known_ceilings(CEILINGS) == ("copy", "float16", "float32")
+    assert known_ceilings(Ceilings()) == ()
+
+
+def test_the_lanes_of_a_device_measure_it_once_and_each_its_own_empty_call(host_clock, small, caches):
+    class Alike(Probed):
+        name = "alike"
+        bytes_per_s = 9e9
+
+    spec = Problem.pose(scale, case_of(scale, "n=64,T=float32"), 1)
+    lanes = [
+        Lane(kind(), kind.name, Options(isolation="inline"), Nursery(), work=[(None, scale, spec.case)])
+        for kind in (Probed, Alike)
+    ]
+    for one in lanes:
+        one.open()
+    calibrate_all(lanes)
+    first, second = (one.ceilings for one in lanes)
+    assert first.bytes_per_s == second.bytes_per_s == pytest.approx(1e9, rel=1e-3)
+    assert first.flops_per_s == second.flops_per_s
+    assert first.null_s
+    assert second.null_s
+    assert recall_ceilings(lanes[1].device, "pretend") == second
+
+
+class Processor(Probed):
+    def open(self, index=0):
+        self.info = msgspec.structs.replace(super().open(index), kind="cpu")
+        return self.info
+
+
+@pytest.mark.parametrize(("busy", "kept"), [(True, False), (False, True)])
+def test_ceilings_of_a_busy_processor_are_not_kept(host_clock, small, caches, monkeypatch, busy, kept):
+    monkeypatch.setattr("kparity.roofline._COPY_BYTES", {"cpu": 1 << 20})
+    monkeypatch.setattr("kparity.roofline._MATRIX", {"cpu": 64})
+    monkeypatch.setattr("kparity.lanes.is_busy", lambda: busy)
+    assert lane(Processor()).ceilings.bytes_per_s == pytest.approx(1e9, rel=1e-3)
+    assert bool(list(caches.rglob("*.json"))) is kept
+
+
+def test_a_machine_is_busy_when_half_of_its_cores_are(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    for load, busy in ((1.9, False), (2.1, True)):
+        monkeypatch.setattr("os.getloadavg", lambda load=load: (load, 0.0, 0.0))
+        assert is_busy() is busy
+
+
+def test_the_clocks_of_the_usable_cores_are_read_from_cpufreq_or_else_from_cpuinfo(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 2})
+    monkeypatch.setattr("kparity.frequency._CORES", tmp_path)
+    monkeypatch.setattr("kparity.frequency._CPUINFO", tmp_path / "cpuinfo")
+    assert processor_telemetry() is None
+    lines = [f"processor\t: {core}\ncpu MHz\t\t: {mhz}\n" for core, mhz in ((0, 1500.5), (1, 9000.0), (2, 2500.0))]
+    (tmp_path / "cpuinfo").write_text("\n".join(lines))
+    assert processor_telemetry().values == {"core_clock_lowest_mhz": 1500.5, "core_clock_highest_mhz": 2500.0}
+    (tmp_path / "cpu2" / "cpufreq").mkdir(parents=True)
+    (tmp_path / "cpu2" / "cpufreq" / "scaling_cur_freq").write_text("3100000\n")
+    assert processor_telemetry().values == {"core_clock_lowest_mhz": 3100.0, "core_clock_highest_mhz": 3100.0}
+
+
 # Remembering.
 
 
@@ -203,6 +291,8 @@ def test_ceilings_are_remembered_for_one_device_and_its_versions(caches):
     ):
         assert recall_ceilings(msgspec.structs.replace(DEVICE, **change)) is None, change
     assert recall_ceilings(msgspec.structs.replace(DEVICE, notes=("said today",))) == CEILINGS
+    assert recall_ceilings(DEVICE, "cupti") is None
+    assert recall_ceilings(DEVICE, "host") == CEILINGS
     remember_ceilings(DEVICE, Ceilings(2e9))
     assert recall_ceilings(DEVICE) == Ceilings(2e9)
 

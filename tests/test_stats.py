@@ -224,3 +224,13 @@ def test_calm_series_show_nothing(count):
 )
 def test_what_only_looks_like_a_sign_is_none(samples):
     assert calmness(samples) == (0.0, False)
+
+
+def test_what_lies_within_two_steps_of_the_clock_is_neither_drift_nor_two_clusters():
+    ticks = [1e-6 + 5e-8 * (step % 2) for step in range(40)]
+    assert calmness(ticks).bimodal
+    assert not calmness(ticks, resolution_s=5e-8).bimodal
+    assert calmness(ticks, resolution_s=1e-9).bimodal
+    climbing = [1e-6 + 5e-8 * (step >= 20) for step in range(40)]
+    assert calmness(climbing).drift > 0
+    assert calmness(climbing, resolution_s=5e-8).drift == 0.0

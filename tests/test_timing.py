@@ -29,6 +29,7 @@ from kparity import (
 )
 from kparity.backend import Support
 from kparity.clock import ClockReport
+from kparity.frequency import processor_telemetry
 from kparity.records import Ceilings, Conditions, Evaluation
 from kparity.roofline import remember_ceilings
 from kparity.stats import median_interval
@@ -43,7 +44,7 @@ from kparity.testing import (
     RaisingClockLater,
     SidewaysSynchronize,
 )
-from kparity.timing import HOST_CLOCK, Bench, Timed, host_resolution, widened
+from kparity.timing import HOST_CLOCK, Bench, DeviceFault, Timed, host_resolution, widened
 
 TICK = TICK_NS * 1e-9
 CASE = ("n=64,T=float32",)
@@ -248,6 +249,33 @@ def test_the_state_of_the_machine_stands_beside_the_times(host_clock):
     assert timed.conditions.throttled == ("software power cap", "hardware slowdown")
 
 
+def test_what_cannot_be_read_of_the_hardware_is_not_recorded_and_the_time_stands(host_clock):
+    timed = Machine(host_clock, telemetry=lambda: {}["gone"]).time(minimum=6)
+    assert (timed.conditions.before, timed.conditions.after) == ({}, {})
+    assert times(timed).median_s == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize("what", ["begin", "end"])
+def test_a_clock_that_raises_around_a_call_loses_only_its_own_times(host_clock, what):
+    clock = recording(host_clock)
+    setattr(clock, what, lambda: {}["lost"])
+    timed = Machine(host_clock, clock=clock).time(minimum=6, maximum=6)
+    assert [one.measurand for one in timed.measurements] == ["end_to_end", "dispatch"]
+    assert timed.withheld == "the scripted clock raised KeyError: 'lost'"
+
+
+def test_a_cache_that_cannot_be_evicted_any_more_is_the_devices_fault(host_clock):
+    machine = Machine(host_clock)
+    machine.flush = machine.bench._flush = lambda: 1 / 0
+    with pytest.raises(DeviceFault, match="evicting the cache raised ZeroDivisionError"):
+        machine.time()
+
+
+def test_one_call_that_was_held_up_does_not_decide_how_many_share_a_sample(host_clock):
+    held_up = Machine(host_clock, (1e-3, *(5e-7,) * 5000))
+    assert times(held_up.time(cache="warm", minimum=6, maximum=6)).calls_per_sample >= 100 * TICK / 5e-7
+
+
 def test_drift_and_two_clusters_are_noted_in_the_measurement(host_clock):
     rising = Machine(host_clock, tuple(1e-3 * (1 + 0.01 * step) for step in range(30)))
     assert times(rising.time(minimum=30, maximum=30)).drift == pytest.approx(0.25, abs=0.06)
@@ -329,6 +357,38 @@ def test_a_sound_device_gives_three_times_and_a_trusted_clock(host_clock, caches
     assert info.clocks["pretend:steady"].trusted
 
 
+class FailingFlush(FaultyBackend):
+    """Its cache cannot be evicted although it claims so."""
+
+    name: ClassVar[str] = "failing_flush"
+
+    def flush_cache(self):
+        raise RuntimeError("the driver is gone")
+
+
+class FailingProbes(FaultyBackend):
+    """It cannot say what it offers."""
+
+    name: ClassVar[str] = "failing_probes"
+
+    def probes(self):
+        raise RuntimeError("no probes today")
+
+
+def test_a_device_that_fails_over_a_time_leaves_the_verdict_and_says_why(host_clock, caches):
+    _, record = evaluated(FailingFlush())
+    assert (record.status, record.measurements) == ("passed", ())
+    assert record.withheld == "evicting the cache raised RuntimeError: the driver is gone"
+
+
+def test_probes_that_raise_cost_the_roofline_and_nothing_else(host_clock, caches):
+    info, record = evaluated(FailingProbes())
+    assert record.status == "passed"
+    assert measurands(record) == ["device", "end_to_end", "dispatch"]
+    assert record.roofline is None
+    assert info.ceilings == {}
+
+
 def test_a_device_without_a_clock_is_timed_on_the_host_alone(host_clock, caches):
     info, record = evaluated(NoClock())
     assert (info.clocks, measurands(record), record.withheld) == ({}, ["end_to_end", "dispatch"], "")
@@ -395,9 +455,11 @@ def test_work_on_a_side_queue_alone_is_seen_by_a_sound_clock(host_clock, caches)
 CEILINGS = Ceilings(bytes_per_s=1e9, flops_per_s={"float32": 1e12})
 
 
-@pytest.mark.parametrize("backend", [FaultyBackend(), NoClock()], ids=["device", "host"])
-def test_a_time_below_the_physical_floor_fails_and_carries_no_times(host_clock, caches, backend):
-    remember_ceilings(backend.open(), msgspec.structs.replace(CEILINGS, bytes_per_s=1e6))
+@pytest.mark.parametrize(
+    ("backend", "clock"), [(FaultyBackend(), "pretend"), (NoClock(), "host")], ids=["device", "host"]
+)
+def test_a_time_below_the_physical_floor_fails_and_carries_no_times(host_clock, caches, backend, clock):
+    remember_ceilings(backend.open(), msgspec.structs.replace(CEILINGS, bytes_per_s=1e6), clock)
     info, record = evaluated(backend, "impossible")
     assert info.ceilings[f"{backend.name}:impossible"].bytes_per_s == 1e6
     assert record.status == "failed"
@@ -410,7 +472,7 @@ def test_a_time_below_the_physical_floor_fails_and_carries_no_times(host_clock, 
 
 
 def test_warm_times_may_lie_below_the_floor_of_memory(host_clock, caches):
-    remember_ceilings(FaultyBackend().open(), msgspec.structs.replace(CEILINGS, bytes_per_s=1e6))
+    remember_ceilings(FaultyBackend().open(), msgspec.structs.replace(CEILINGS, bytes_per_s=1e6), "pretend")
     warm = msgspec.structs.replace(INLINE, timing=TimingPolicy(minimum=6, maximum=6, cache="warm"))
     _, record = evaluated(FaultyBackend(), "impossible", warm)
     assert (record.status, record.time("device").cache) == ("passed", "warm")
@@ -499,4 +561,5 @@ def test_a_backend_that_is_a_processor_evicts_the_processors_cache():
     backend = ToyBackend()
     backend.open()
     assert backend.flush_cache()
-    assert (backend.clock(), backend.telemetry(), backend.probes()) == (None, None, None)
+    assert (backend.clock(), backend.probes()) == (None, None)
+    assert backend.telemetry() == processor_telemetry()

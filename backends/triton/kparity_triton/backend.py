@@ -167,12 +167,25 @@ class TritonBackend(OnNvidia):
         return tensors.numerics_modes()
 
     def probes(self) -> Probes:
-        """An empty Triton kernel, and torch's copy and product on the same tensors."""
+        """An empty Triton kernel, and torch's copy and product on the same tensors, also in TF32 where there is that."""
         import torch
 
         from kparity_triton.null import launch_nothing
 
-        return Probes(launch_nothing, torch.clone, torch.matmul)
+        on_nvidia = self._device.type == "cuda" and bool(torch.version.cuda)
+        has_tf32 = on_nvidia and torch.cuda.get_device_capability(self._device) >= (8, 0)
+        return Probes(launch_nothing, torch.clone, torch.matmul, matmul_tf32=_tf32_product if has_tf32 else None)
+
+
+def _tf32_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        return torch.matmul(a, b)
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _driver_version() -> str:
