@@ -167,7 +167,7 @@ class TritonBackend(OnNvidia):
         return tensors.numerics_modes()
 
     def probes(self) -> Probes:
-        """An empty Triton kernel, and torch's copy and product on the same tensors, also in TF32 where there is that."""
+        """An empty Triton kernel, and torch's copy and product on the same tensors, also in TF32 where it can."""
         import torch
 
         from kparity_triton.null import launch_nothing
