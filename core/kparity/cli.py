@@ -18,6 +18,7 @@ from kparity.commands import (
     historic,
     looking,
     replaying,
+    reporting,
 )
 from kparity.commands.common import escaped, stderr
 from kparity.errors import KparityError
@@ -38,7 +39,7 @@ for name, command in (
     ("doctor", looking.doctor),
     ("list", looking.list_),
     ("show", looking.show),
-    ("report", looking.report),
+    ("report", reporting.report),
     ("check-tasks", admitting.check_tasks),
     ("matrix", combining.matrix),
     ("agree", agreeing.agree),

@@ -149,6 +149,15 @@ def show_view(
     return parts
 
 
+def source_texts(catalogue: Catalogue) -> dict[str, str]:
+    """The source of every registered implementation by its target, the module and what lies beside it in one text."""
+    texts = {}
+    for spec in catalogue.select_tasks(()):
+        for one in _implementations(catalogue, spec, catalogue.select_backends(())):
+            texts[one.target] = "\n".join(path.read_text(encoding="utf-8") for path in _source_files(one))
+    return texts
+
+
 def _implementations(catalogue: Catalogue, spec: KernelSpec, backends: Iterable[str]) -> list[Implementation]:
     return [one for backend in backends for one in catalogue.implementations(spec.name, backend)]
 

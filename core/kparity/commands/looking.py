@@ -1,14 +1,13 @@
-"""`kparity doctor`, `list`, `show`, `report` and `schema`: nothing is evaluated here."""
+"""`kparity doctor`, `list`, `show` and `schema`: nothing is evaluated here."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kparity.commands.common import Backends, Json, Tasks, finish, open_session, print_parts, stderr
-from kparity.errors import Unavailable, UnknownNameError
+from kparity.commands.common import Backends, Json, Tasks, open_session, print_parts, stderr
+from kparity.errors import Unavailable
 from kparity.sandbox.confine import hide_process
 
 
@@ -55,27 +54,6 @@ def show(
     catalogue = open_session().catalogue
     spec = catalogue.task(task)
     print_parts(show_view(catalogue, spec, catalogue.select_backends(backend or ()), sources=source))
-
-
-def report(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A folder written by 'kparity run --out'.")],
-    format: Annotated[
-        str, typer.Option(metavar="NAME", help="A reporter: matrix, json, or one that a plugin adds.")
-    ] = "matrix",
-) -> None:
-    """Print a report of a run folder."""
-    from kparity.report import BUILTIN, matrix
-    from kparity.store import open_run
-
-    run = open_run(run_folder)
-    if format == "matrix":
-        print_parts(matrix(run.info, run))
-    else:
-        reporters = {one.name: one for one in (*BUILTIN, *open_session().catalogue.reporters.values())}
-        if format not in reporters:
-            raise UnknownNameError("reporter", format, reporters)
-        typer.echo(reporters[format].render(run.info, list(run)))
-    finish(run.statuses())
 
 
 def schema(

@@ -1,0 +1,54 @@
+"""Draw the HTML report of run folders: `python docs/images/make_report.py RUN... [--out PNG]`.
+
+Needs Chromium and the extras `report` and `dev`. The picture shows the page's top with the matrix of speeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from kparity import read_runs
+from kparity.html.page import HtmlReporter
+from kparity.reporting import Combined
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
+WIDTH, HEIGHT = 1200, 1000
+
+
+def draw(runs: list[Path], png: Path) -> None:
+    """Write the report of these runs, open it and take a picture.
+
+    Raises:
+        SystemExit: there is no browser.
+    """
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise SystemExit(f"none of {', '.join(BROWSERS)} is on the path")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        page_file = Path(folder, "report.html")
+        page_file.write_bytes(HtmlReporter().combine(Combined.of(read_runs(runs))))
+        opened = playwright.chromium.launch(executable_path=browser, args=list(ARGUMENTS))
+        page = opened.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+        page.goto(page_file.as_uri())
+        page.check("input[value=speed]")
+        page.screenshot(path=png)
+        opened.close()
+
+
+def main() -> None:
+    """Read the arguments and write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=Path, nargs="+", help="run folders, or folders that hold run folders")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("report.png"))
+    arguments = parser.parse_args()
+    draw(arguments.runs, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
