@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import site
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,6 +120,50 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
     for module in set(sys.modules) - known:
         if str(getattr(sys.modules[module], "__file__", None) or "").startswith(str(site)):
             del sys.modules[module]
+
+
+class Venv:
+    """A fresh virtual environment that also sees what is installed here, the checkout included."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._command(sys.executable, "-m", "venv", "--without-pip", home)
+        folder = self.run("-c", "import site; print(site.getsitepackages()[0])").strip()
+        entries = (*sys.path, *site.getsitepackages())
+        paths = [entry for entry in entries if Path(entry, "kparity").is_dir() or entry.endswith("site-packages")]
+        paths += [entry for entry in sys.path if list(Path(entry).glob("kparity_*"))]
+        Path(folder, "beside.pth").write_text("".join(f"{entry}\n" for entry in dict.fromkeys(paths)))
+
+    def install(self, project: Path) -> None:
+        """Build and install a project, without the network; skips where hatchling is missing."""
+        pytest.importorskip("hatchling", reason="hatchling is not installed: pip install hatchling")
+        offline = ("--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check")
+        python = self.home / "bin" / "python"
+        self._command(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", *offline, project)
+
+    def run(self, *arguments: object, cwd: Path | None = None) -> str:
+        """What this environment's Python printed; it has to exit with 0."""
+        return self._command(self.home / "bin" / "python", *arguments, cwd=cwd)
+
+    def pytest(self, project: Path, *arguments: object) -> str:
+        """What pytest printed, with kparity's plugin."""
+        known = metadata.entry_points(group="pytest11", name="kparity")
+        plugin = () if known else ("-p", "kparity.pytest_plugin")
+        return self.run("-m", "pytest", "-q", *plugin, *arguments, cwd=project)
+
+    def _command(self, *command: object, cwd: Path | None = None) -> str:
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.home)}
+        done = subprocess.run(
+            list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def venv(tmp_path: Path) -> Venv:
+    """A fresh virtual environment."""
+    return Venv(tmp_path / "venv")
 
 
 class Pids:

@@ -31,6 +31,8 @@ from kparity import (
     kernel_spec,
     kernels_in,
 )
+from kparity.backend import source_file
+from kparity.sandbox.engine import Engine, ImplementationFailure
 
 INLINE = Options(seed=1, isolation="inline", timing=None)
 
@@ -337,6 +339,31 @@ def test_kernels_are_found_by_listing_files_not_by_importing(tmp_path):
         ("loss/hinge", "toy", "pack.kernels.loss.hinge:hinge", "fast"),
         ("matmul/matmul", "toy", "pack.kernels.matmul.matmul:matmul", "fast"),
     ]
+
+
+def test_kernels_of_another_language_are_files_that_load_takes(tmp_path, monkeypatch):
+    for path in ("matmul/matmul.cl", "loss/hinge.cl", "loss/hinge.py", "loss/_shared.cl"):
+        file = tmp_path / "pack_of_files" / "kernels" / path
+        file.parent.mkdir(exist_ok=True, parents=True)
+        file.write_text("def hinge(x):\n    return x\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    folder = tmp_path / "pack_of_files" / "kernels"
+    found = kernels_in("pack_of_files.kernels", str(folder), "toy", "fast", ".cl")
+    assert [(one.task, one.target) for one in found] == [
+        ("loss/hinge", "pack_of_files.kernels:loss/hinge.cl"),
+        ("matmul/matmul", "pack_of_files.kernels:matmul/matmul.cl"),
+    ]
+    assert source_file(found[0].target) == folder / "loss/hinge.cl"
+    assert source_file("pack_of_files.kernels.loss.hinge:hinge") is None
+    engine = Engine(ToyBackend())
+    engine.load(target=found[0].target)
+    for target, told in (
+        (found[1].target, "'matmul'"),
+        ("pack_of_files.kernels:loss/absent.cl", r"absent\.cl"),
+        ("pack_of_air:loss/hinge.cl", "'pack_of_air' is no package"),
+    ):
+        with pytest.raises(ImplementationFailure, match=told):
+            engine.load(target=target)
 
 
 def test_absence_has_a_reason_and_a_remedy():

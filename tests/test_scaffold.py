@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import site
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -109,30 +107,12 @@ def test_what_is_generated_is_clean(project):
     run(sys.executable, "-m", "mypy", "--follow-imports=silent", cwd=project, MYPYPATH=str(CORE), PATH="/usr/bin:/bin")
 
 
-@pytest.fixture
-def fresh(tmp_path):
-    """A fresh virtual environment that also sees what is installed here, the checkout included."""
-    home = tmp_path / "venv"
-    run(sys.executable, "-m", "venv", "--without-pip", home, cwd=tmp_path)
-    python = home / "bin" / "python"
-    folder = run(python, "-c", "import site; print(site.getsitepackages()[0])", cwd=tmp_path).strip()
-    paths = [entry for entry in (*sys.path, *site.getsitepackages()) if Path(entry, "kparity").is_dir()]
-    paths += [entry for entry in (*sys.path, *site.getsitepackages()) if entry.endswith("site-packages")]
-    paths += [entry for entry in sys.path if list(Path(entry).glob("kparity_*"))]
-    Path(folder, "beside.pth").write_text("".join(f"{entry}\n" for entry in dict.fromkeys(paths)))
-    return python
-
-
 @pytest.mark.slow
-def test_what_is_generated_installs_and_passes_its_own_tests(project, fresh):
-    pytest.importorskip("hatchling", reason="hatchling is not installed: pip install hatchling")
-    install = ["install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
-    run(sys.executable, "-m", "pip", "--python", fresh, *install, project, cwd=project)
-    known = metadata.entry_points(group="pytest11", name="kparity")
-    plugin = [] if known else ["-p", "kparity.pytest_plugin"]
-    told = run(fresh, "-m", "pytest", "-q", *plugin, cwd=project, PATH="/usr/bin:/bin", HOME=str(project))
+def test_what_is_generated_installs_and_passes_its_own_tests(project, venv):
+    venv.install(project)
+    told = venv.pytest(project)
     passed = int(re.search(r"(\d+) passed", told)[1])
     assert passed >= (30 if "my-chip" in project.name else 4), told
-    listed = run(fresh, "-m", "kparity", "list", "--json", cwd=project, PATH="/usr/bin:/bin", HOME=str(project))
+    listed = venv.run("-m", "kparity", "list", "--json")
     assert ("signal/weigh" in listed) == ("weigh" in project.name)
     assert ("my_chip" in listed) == ("my-chip" in project.name)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
@@ -26,9 +28,9 @@ from kparity.frequency import processor_telemetry
 DeviceArray = Any
 """An array on a device; only its backend looks inside."""
 
-Function = Callable[..., Any]
-"""A realization: device arrays in (positional, in signature order), attributes as keywords, a device array or a tuple
-of them out."""
+Function = Any
+"""A realization. In Python: device arrays in (positional, in signature order), attributes as keywords, a device array or
+a tuple of them out. A backend with a language of its own may make it any object: only its `compile` looks inside."""
 
 Executable = Callable[..., Any]
 """What `Backend.compile` returns: takes the device arrays only."""
@@ -244,7 +246,9 @@ class Implementation(msgspec.Struct, frozen=True):
     """A realization of one task on one backend; `(task, backend, name)` is unique.
 
     Attributes:
-        target: `"package.module:attribute"`, imported only where it runs.
+        target: `"package.module:attribute"`, imported only where it runs; or `"package:folder/file.cl"`, a source file of
+            that package, which `Backend.load` turns into a function as it does a candidate's text. The entry point is
+            the file's stem.
         owner: the distribution that registered it; filled in by the catalogue.
         costly: every case takes seconds to compile; quick coverage gives it only the cases that are timed.
     """
@@ -270,6 +274,24 @@ def resolve(target: str) -> Any:
     """
     module, _, attribute = target.partition(":")
     return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+
+
+def source_file(target: str) -> Path | None:
+    """The file that a target such as `"package:folder/file.cl"` names; None for `"package.module:attribute"`.
+
+    Nothing of the package is executed but its parents.
+
+    Raises:
+        ImportError: there is no such package.
+    """
+    package, _, path = target.partition(":")
+    if "/" not in path:
+        return None
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise ImportError(f"{package!r} is no package, so that there is no file {path!r} in it")
+    candidates = [Path(folder) / path for folder in found.submodule_search_locations]
+    return next((one for one in candidates if one.is_file()), candidates[0])
 
 
 def load_python(source: str, entry_point: str, filename: str = "<candidate>") -> Function:
@@ -300,7 +322,7 @@ def load_python(source: str, entry_point: str, filename: str = "<candidate>") ->
     if not callable(function):
         defined = [name for name, value in vars(module).items() if inspect.isfunction(value)]
         raise CandidateError(f"defines no function {entry_point!r}; it defines {defined or 'no function'}")
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def _line_in(error: BaseException, filename: str) -> int | None:
@@ -313,7 +335,7 @@ def _line_in(error: BaseException, filename: str) -> int | None:
     return line
 
 
-def kernels_in(package: str, folder: str, backend: str, name: str) -> list[Implementation]:
+def kernels_in(package: str, folder: str, backend: str, name: str, suffix: str = ".py") -> list[Implementation]:
     """The implementations of a plugin that keeps one file for each task, found by listing, not by importing.
 
     Args:
@@ -321,16 +343,19 @@ def kernels_in(package: str, folder: str, backend: str, name: str) -> list[Imple
         folder: its path; holds `<category>/<task>.py`, each defining a function called `<task>`.
         backend: name of the backend that they are for.
         name: name of each implementation.
+        suffix: of another language than Python: files that `Backend.load` takes as they are.
     """
-    from pathlib import Path
-
     return [
         Implementation(
             task=f"{path.parent.name}/{path.stem}",
             backend=backend,
-            target=f"{package}.{path.parent.name}.{path.stem}:{path.stem}",
+            target=(
+                f"{package}.{path.parent.name}.{path.stem}:{path.stem}"
+                if suffix == ".py"
+                else f"{package}:{path.parent.name}/{path.name}"
+            ),
             name=name,
         )
-        for path in sorted(Path(folder).glob("*/*.py"))
+        for path in sorted(Path(folder).glob(f"*/*{suffix}"))
         if not path.stem.startswith("_")
     ]

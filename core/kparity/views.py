@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kparity.backend import DeviceInfo, Implementation
+from kparity.backend import DeviceInfo, Implementation, source_file
 from kparity.case import ROLES
 from kparity.catalogue import Catalogue
 from kparity.dtypes import NAMES
@@ -144,7 +144,7 @@ def show_view(
     for one in _implementations(catalogue, spec, backends):
         parts.append(f"[bold]{one.label}[/]  [dim]{one.target}, from {one.owner}[/]")
         for path in _source_files(one) if sources else ():
-            language = "python" if path.suffix == ".py" else "cuda"
+            language = {".py": "python", ".cu": "cuda"}.get(path.suffix, "c")
             parts.append(Syntax(path.read_text(encoding="utf-8"), language, background_color="default"))
     return parts
 
@@ -163,9 +163,12 @@ def _implementations(catalogue: Catalogue, spec: KernelSpec, backends: Iterable[
 
 
 def _source_files(one: Implementation) -> list[Path]:
-    """The module of the target and files of the same name beside it, found without importing the module."""
+    """The target's file, or its module and files of the same name beside it, found without importing the module."""
     module = one.target.partition(":")[0]
     try:
+        file = source_file(one.target)
+        if file is not None:
+            return [file] if file.is_file() else []
         found = importlib.util.find_spec(module)
     except ImportError:
         return []

@@ -118,17 +118,20 @@ def surface(bench: Workbench) -> list[str]:
 
 def candidates(bench: Workbench) -> list[str]:
     """Source text that is no program, or lacks the function, is a CandidateError."""
-    broken = []
+    array, broken = small_integers(1000, bench.float_dtype), []
+    case = bench.case(array.size, array.dtype.name)
     for name, what in (("malformed", "text that is no program"), ("nameless", "text without the entry point")):
         try:
-            bench.backend.load(bench.source(name), "doubled")
+            function = bench.backend.load(bench.source(name), "doubled")
+            if name in bench.backend.specimens:  # a compiler may want to know the types first
+                bench.backend.compile(function, [bench.backend.put(array)], case)
         except (CandidateError, Unsupported) as error:
             if not str(error).strip():
-                broken.append(f"load of {what} raised {type(error).__name__} without a message")
+                broken.append(f"{what} raised {type(error).__name__} without a message")
         except Exception as error:
-            broken.append(f"load of {what} raised {type(error).__name__}, not CandidateError: {error}")
+            broken.append(f"{what} raised {type(error).__name__}, not CandidateError: {error}")
         else:
-            broken.append(f"load took {what}")
+            broken.append(f"the backend took {what}")
     return broken
 
 

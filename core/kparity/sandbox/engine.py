@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from kparity.backend import Backend, DeviceInfo, Executable, Function, Support, resolve
+from kparity.backend import Backend, DeviceInfo, Executable, Function, Support, resolve, source_file
 from kparity.case import Case
 from kparity.clock import ClockReport, DeviceClock, self_test
-from kparity.errors import KparityError, Unavailable, Unsupported
+from kparity.errors import CandidateError, KparityError, Unavailable, Unsupported
 from kparity.inputs import Arrays, digest
 from kparity.records import Ceilings, CheckResult, Conditions
 from kparity.roofline import measure_ceilings
@@ -126,6 +126,9 @@ class Engine:
         """
         self._at.executable, self._at.arguments, self._at.copies = None, [], []
         try:
+            file = None if source else source_file(target)
+            if file is not None:
+                source, entry_point = file.read_text(encoding="utf-8"), file.stem
             self._at.function = self._backend.load(source, entry_point) if source else resolve(target)
         except Unsupported:
             raise
@@ -158,6 +161,8 @@ class Engine:
             findings = self._called(arguments, outputs, host)
         except Unsupported:
             raise
+        except CandidateError as error:
+            raise ImplementationFailure(str(error)) from error
         except Exception as error:
             raise ImplementationFailure(describe(error)) from error
         at.executable, at.arguments, at.case = executable, arguments, case
