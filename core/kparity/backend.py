@@ -29,8 +29,8 @@ DeviceArray = Any
 """An array on a device; only its backend looks inside."""
 
 Function = Any
-"""A realization. In Python: device arrays in (positional, in signature order), attributes as keywords, a device array or
-a tuple of them out. A backend with a language of its own may make it any object: only its `compile` looks inside."""
+"""A realization. In Python: device arrays in (positional, in signature order), attributes as keywords, a device array
+or a tuple of them out. A backend with a language of its own may make it any object: only its `compile` looks inside."""
 
 Executable = Callable[..., Any]
 """What `Backend.compile` returns: takes the device arrays only."""
@@ -246,9 +246,9 @@ class Implementation(msgspec.Struct, frozen=True):
     """A realization of one task on one backend; `(task, backend, name)` is unique.
 
     Attributes:
-        target: `"package.module:attribute"`, imported only where it runs; or `"package:folder/file.cl"`, a source file of
-            that package, which `Backend.load` turns into a function as it does a candidate's text. The entry point is
-            the file's stem.
+        target: `"package.module:attribute"`, imported only where it runs; or `"package:folder/file.cl"`, a source file
+            of that package, which `Backend.load` turns into a function as it does a candidate's text. The entry point
+            is the file's stem.
         owner: the distribution that registered it; filled in by the catalogue.
         costly: every case takes seconds to compile; quick coverage gives it only the cases that are timed.
     """

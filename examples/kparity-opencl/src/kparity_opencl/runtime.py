@@ -29,18 +29,17 @@ _LIBRARIES = (
 def prepare() -> None:
     """Offer the CPU runtime that pip installed to the ICD loader, where there is one; switch PyOpenCL's caches off.
 
-    It has to happen before `pyopencl` is imported. `OCL_ICD_FILENAMES` that is set already is left alone.
+    It has to happen before `pyopencl` is imported. Another choice in `OCL_ICD_FILENAMES` is left alone.
     """
     os.environ.setdefault("PYOPENCL_NO_CACHE", "1")  # a candidate's program is nobody else's, and its disk read-only
     driver = _installed()
-    if driver is None or "OCL_ICD_FILENAMES" in os.environ:
+    if driver is None or os.environ.setdefault("OCL_ICD_FILENAMES", str(driver)) != str(driver):
         return
     for name in _LIBRARIES:
         try:
             ctypes.CDLL(str(driver.parent / name), mode=ctypes.RTLD_GLOBAL)
         except OSError:
             continue  # a release without it; where it was needed, there is no platform, and `open` says so
-    os.environ["OCL_ICD_FILENAMES"] = str(driver)
 
 
 def _installed() -> Path | None:
