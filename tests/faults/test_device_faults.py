@@ -46,7 +46,7 @@ FAULTS = {
     ),
     "out of memory, JAX": (
         "jax",
-        "import jax.numpy as jnp\ndef softmax(x):\n    return x + jnp.ones((1 << 21, 1 << 20)).sum(0).sum()\n",
+        "import jax.numpy as jnp\ndef softmax(x):\n    return x + jnp.cumsum(jnp.ones((1 << 21, 1 << 20)), axis=0)[:1, :1]\n",
         r"RESOURCE_EXHAUSTED|[Mm]emory",
         60.0,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,16 @@ def absence() -> str | None:
     return None if count else "CUDA finds no device"
 
 
+def _follow_the_cache_folder() -> None:
+    """CuPy 14 remembers the folder of compiled kernels from its import, which may have been another process's."""
+    from cupy.cuda import compiler
+
+    with contextlib.suppress(ImportError, AttributeError):
+        from cupy.cuda._compiler_cache import _DiskKernelCacheBackend
+
+        compiler._set_kernel_cache_backend(_DiskKernelCacheBackend())
+
+
 class Words:
     """A device array of a dtype that CuPy does not have: its bytes, with the true shape and dtype beside them."""
 
@@ -46,6 +57,7 @@ class Gpu:
         count = runtime.getDeviceCount()
         if not 0 <= index < count:
             raise Unavailable(f"there is no CUDA device {index}", f"devices 0 to {count - 1} exist")
+        _follow_the_cache_folder()
         self._cupy = cupy
         self._device = cupy.cuda.Device(index)
         self._device.use()
@@ -80,7 +92,8 @@ class Gpu:
             words: np.ndarray = self._cupy.asnumpy(array.buffer)
             return words.view(array.dtype).reshape(array.shape)
         if type(array) is self._cupy.ndarray:  # a subclass could answer with other values each time
-            return np.ascontiguousarray(self._cupy.asnumpy(array))
+            host: np.ndarray = self._cupy.asnumpy(array, order="C")
+            return host
         raise TypeError(f"{type(array).__name__} is not a device array of the cuda backend")
 
     def alter(self, array: Any, positions: np.ndarray, values: np.ndarray) -> Any:

@@ -96,12 +96,13 @@ class TritonBackend(OnNvidia):
         )
 
     def preload(self) -> None:
-        """Import torch and, where it is certain for which device, Triton; asks NVML, which leaves the GPU alone."""
+        """Import torch and, where it is certain for which device, Triton; asks no driver, which would start threads."""
         import torch
 
+        hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1")
         if torch.version.cuda is None and torch.version.hip is None:
             os.environ["TRITON_INTERPRET"] = "1"
-        elif os.environ.get("TRITON_INTERPRET", "0") in ("", "0") and torch.cuda._device_count_nvml() < 1:
+        elif hidden or os.environ.get("TRITON_INTERPRET", "0") not in ("", "0") or not _has_device_nodes():
             return
         import triton.language  # noqa: F401
 
@@ -196,3 +197,8 @@ def _driver_version() -> str:
         return ""
     found = re.search(r"\b\d{3,}(\.\d+)+\b", text)
     return found.group() if found else ""
+
+
+def _has_device_nodes() -> bool:
+    """Whether the kernel offers a GPU, by its device files."""
+    return any(Path(node).exists() for node in ("/dev/nvidia0", "/dev/kfd", "/dev/dxg"))

@@ -19,8 +19,10 @@ from kparity.backend import resolve
 
 backend = resolve(sys.argv[1])()
 backend.preload()
-if os.path.isdir("/proc/self/task") and len(os.listdir("/proc/self/task")) > 1:
-    sys.exit("preload left threads running")
+tasks = "/proc/self/task"
+if os.path.isdir(tasks) and len(os.listdir(tasks)) > 1:
+    names = [open(f"{tasks}/{task}/comm").read().strip() for task in os.listdir(tasks) if int(task) != os.getpid()]
+    sys.exit(f"preload left threads running: {', '.join(sorted(names))}")
 child = os.fork()
 if not child:
     try:

@@ -13,6 +13,8 @@ from kparity.errors import CandidateError, Unsupported
 from kparity.problem import Problem
 from kparity.records import Verdict
 from kparity.sandbox.engine import ImplementationFailure
+from kparity.sandbox.host import InlineRunner
+from kparity.scrutiny import Scrutiny
 from kparity.spec import KernelSpec
 from kparity.verify import Evidence, judge
 
@@ -118,12 +120,27 @@ def caught(bench: Workbench, cheat: str) -> list[str]:
     if any(result.status != "passed" for result in _verdicts(bench, "doubled", dtype)):
         raise NotChecked("the honest candidate does not pass, so this one says nothing")
     results = list(_verdicts(bench, cheat, dtype))
+    if cheat == "stale_output" and all(result.status == "passed" for result in results):
+        results = [_called_again(bench, cheat, dtype)]  # compiled anew for each draw, it had nothing to remember
     if all(result.status == "passed" for result in results):
         return ["it passed"]
     if cheat in _MUST_RUN and not any(result.status == "failed" for result in results):
         message = next(result.message for result in results if result.status != "passed")
         raise NotChecked(f"the candidate does not run, so nobody had to judge it: {message}")
     return []
+
+
+def _called_again(bench: Workbench, name: str, dtype: str) -> Verdict:
+    """The verdict on what was compiled once and then called on fresh content, as candidates are."""
+    engine = InlineRunner(bench.backend)
+    engine.watch()
+    engine.load(source=bench.source(name), entry_point="doubled")
+    problem = Problem.pose(DOUBLED, bench.case(1000, dtype), _SEEDS[0])
+    returned = engine.execute(problem.case, problem.inputs)
+    first = judge(Evidence(problem, returned.outputs, returned.inputs_digest))
+    scrutiny = Scrutiny(engine, problem)
+    scrutiny.repeat()
+    return scrutiny.verdict(first)
 
 
 def _verdicts(bench: Workbench, name: str, dtype: str) -> Iterator[Verdict]:
