@@ -79,6 +79,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="time for everything (default %(default)s)")
     parser.add_argument("--check", action="store_true", help="exit 1 when a goal is missed")
     parser.add_argument("--from", dest="source", help="results to read instead of measuring: a folder, or 'auto'")
+    parser.add_argument(
+        "--compare-only", action="store_true", help="ask A/A and slower again; the rest stays as --out holds it"
+    )
     parser.add_argument("--companion", nargs=2, metavar=("LABEL", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.companion:
@@ -87,7 +90,12 @@ def main() -> None:
     if arguments.source:
         results = read(arguments.source, NAME)
     else:
-        results = measure(Answers(arguments.out and arguments.out / NAME, arguments.seconds))
+        answers = Answers(arguments.out and arguments.out / NAME, arguments.seconds)
+        if arguments.compare_only:
+            if arguments.out is None:
+                parser.error("--compare-only needs --out, a folder with earlier results")
+            answers.data |= read(str(arguments.out), NAME)
+        results = measure(answers, compare_only=arguments.compare_only)
     missed = show(results)
     if arguments.check and missed:
         sys.exit("missed: " + "; ".join(missed))
@@ -98,31 +106,35 @@ def cases_of(session: Session) -> dict[str, Case]:
     return {task: session.catalogue.task(task).cases(roles=["perf"], dtypes=["float32"])[0] for task in TASKS}
 
 
-def measure(answers: Answers) -> dict[str, Any]:
-    """Ask everything, on this machine."""
+def measure(answers: Answers, *, compare_only: bool = False) -> dict[str, Any]:
+    """Ask everything on this machine, or what is compared alone."""
     session = Session()
     cases = cases_of(session)
-    answers.data |= {"device": "", "truth": [], "same": [], "slower": []}
+    answers.data |= {"same": [], "slower": []}
+    if not compare_only:
+        answers.data |= {"device": "", "truth": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         answers.ask("draw inputs", functools.partial(save_inputs, session, cases, folder))
         for label in LABELS:
-            answers.ask(label, functools.partial(_all_of, answers, session, cases, folder, label))
+            answers.ask(label, functools.partial(_all_of, answers, session, cases, folder, label, compare_only))
     return answers.data
 
 
-def _all_of(answers: Answers, session: Session, cases: dict[str, Case], folder: Path, label: str) -> None:
+def _all_of(
+    answers: Answers, session: Session, cases: dict[str, Case], folder: Path, label: str, compare_only: bool
+) -> None:
     """Every question about one line-up."""
     with contextlib.ExitStack() as stack:
-        companion = stack.enter_context(contextlib.closing(Companion(__file__, label, folder)))
         sides = [stack.enter_context(one) for one in Side.open(session, label, TASKS[0], 2)]
         answers.data["device"] = sides[0].device.name
         answers.data.setdefault("clocks", {})[label] = repr(sides[0].clock)
         answers.data.setdefault("versions", {})[label] = sides[0].device.versions
-        for task in TASKS:
-            ask = functools.partial(_truth, answers, cases, folder, sides[0], companion, task)
-            answers.ask(f"truth {task} {label}", ask)
-        companion.close()
+        if not compare_only:
+            with contextlib.closing(Companion(__file__, label, folder)) as companion:
+                for task in TASKS:
+                    ask = functools.partial(_truth, answers, cases, folder, sides[0], companion, task)
+                    answers.ask(f"truth {task} {label}", ask)
         answers.ask(f"A/A {label}", functools.partial(_same, answers, cases, folder, sides))
         for percent in (1, 2) if label == SLOWED_LABEL else ():
             ask = functools.partial(_slower, answers, cases, folder, sides, percent)

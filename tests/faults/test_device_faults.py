@@ -46,7 +46,8 @@ FAULTS = {
     ),
     "out of memory, JAX": (
         "jax",
-        "import jax.numpy as jnp\ndef softmax(x):\n    return x + jnp.cumsum(jnp.ones((1 << 21, 1 << 20)), axis=0)[:1, :1]\n",
+        "import jax.numpy as jnp\n"
+        "def softmax(x):\n    return x + jnp.cumsum(jnp.ones((1 << 21, 1 << 20)), axis=0)[:1, :1]\n",
         r"RESOURCE_EXHAUSTED|[Mm]emory",
         60.0,
     ),
