@@ -27,8 +27,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         dtypes: keep cases whose dtype variables are all bound to one of these.
         roles: keep these roles; by default edge and typical, and perf on hardware that is fast enough for it.
         cases: globs over case keys.
-        coverage: `quick` takes each case in one dtype, in turn, and each task's first typical case in all of them; it
-            times only the default dtype, and of costly implementations it runs only what is timed.
+        coverage: `quick` takes each case in one dtype, in turn, and each task's first typical case in the default one,
+            which is the only one that it times; of costly implementations it runs only what is timed.
         hunt: add fresh shapes and adversarial inputs, which follow from the run's seed; see `kparity.hunting`. Globs of
             `cases` keep those whose key they match only if they hold an `@`.
     """
@@ -110,18 +110,20 @@ def runs_by_default(case: Case, device: DeviceInfo) -> bool:
 
 
 def _thin_out(cases: Iterable[Case]) -> list[Case]:
-    """Each problem in one of its dtypes, taken in turn; the first typical problem in every dtype."""
+    """Each problem in one of its dtypes, taken in turn; of the typical ones, only the first in the default one."""
     problems: dict[str, list[Case]] = {}
     for case in cases:
         problems.setdefault(f"{case.role} {case.axes} {case.attributes} {case.pattern}", []).append(case)
     kept: list[Case] = []
-    seen_typical = False
-    for turn, variants in enumerate(problems.values()):
+    turn, seen_typical = 0, False
+    for variants in problems.values():
         if variants[0].role == "typical" and not seen_typical:
             seen_typical = True
-            kept.extend(variants)
-        else:
-            kept.append(variants[turn % len(variants)])
+            kept.append(variants[0])
+            continue
+        choices = variants[1:] if variants[0].role == "typical" and variants[1:] else variants
+        kept.append(choices[turn % len(choices)])
+        turn += 1
     return kept
 
 

@@ -105,10 +105,10 @@ class Bench:
         load_before = _load()
         for number in range(policy.warmup):
             self._wait(calls[number % len(calls)]())
-        cold = policy.cache == "cold" and self._evict()
-        inner = 1 if cold or self._clock is not None else self._calls_per_sample(calls)
         samples = _Samples([], [], [], [])
         started, look = time.perf_counter(), 0
+        cold = policy.cache == "cold" and self._sample(calls, 1, True, samples)
+        inner = 1 if cold or self._clock is not None else self._calls_per_sample(calls)
         wanted = policy.minimum
         while True:
             while len(samples.end_to_end) < wanted:
@@ -130,17 +130,18 @@ class Bench:
     def block(self, call: Callable[[], Sequence[object]], count: int, cold: bool) -> tuple[list[float], list[float]]:
         """Take `count` samples of one call: seconds on the device (empty without a sound clock) and end to end."""
         samples = _Samples([], [], [], [])
-        cold = cold and self._evict()
-        for _ in range(count):
+        cold = cold and self._sample([call], 1, True, samples)
+        while len(samples.end_to_end) < count:
             self._sample([call], 1, cold, samples)
         if self._clock is not None:
             samples.add_device(self._clock)
         return [] if self._fault(samples) else samples.device, samples.end_to_end
 
-    def _sample(self, calls: Sequence[Callable[[], Sequence[object]]], inner: int, cold: bool, into: _Samples) -> None:
+    def _sample(self, calls: Sequence[Callable[[], Sequence[object]]], inner: int, cold: bool, into: _Samples) -> bool:
+        """Take one sample and say whether that was done: with `cold`, the first only where the cache can be evicted."""
         call = calls[len(into.end_to_end) % len(calls)]  # may prepare its arguments: before the cache is evicted
-        if cold:
-            self._evict()
+        if cold and not self._evict() and not into.end_to_end:
+            return False
         self._tell("begin", into)
         now = time.perf_counter_ns
         start = now()
@@ -152,6 +153,7 @@ class Bench:
         self._tell("end", into)
         into.dispatch.append(max(returned - start, 1) * 1e-9 / inner)
         into.end_to_end.append(max(done - start, 1) * 1e-9 / inner)
+        return True
 
     def _calls_per_sample(self, calls: Sequence[Callable[[], Sequence[object]]]) -> int:
         """From the shortest of a few calls: one that happened to be held up says nothing."""

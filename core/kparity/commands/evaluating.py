@@ -52,9 +52,7 @@ def run(
     case: Cases = None,
     coverage: Annotated[
         str,
-        typer.Option(
-            metavar="full|quick", help="quick: each case in one dtype in turn, the first typical case in all of them."
-        ),
+        typer.Option(metavar="full|quick", help="quick: each case in one dtype, in turn; the default one is timed."),
     ] = "full",
     hunt: Annotated[
         bool, typer.Option("--hunt/--no-hunt", help="Add fresh shapes and adversarial inputs, drawn from the seed.")

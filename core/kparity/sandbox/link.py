@@ -19,6 +19,9 @@ _SHOWN = 4096
 _LONGEST = 1 << 16
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
+# msgspec looks a type over when it first decodes one and crashes where several threads do so at once: do it here.
+msgspec.msgpack.Decoder(wire.Answer)
+
 
 class Link:
     """Sends requests and receives replies by a deadline; meanwhile keeps the last of what the worker prints."""
