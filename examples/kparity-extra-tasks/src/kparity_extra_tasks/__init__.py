@@ -1,0 +1,1 @@
+"""Tasks of signal processing for kparity."""

@@ -1,0 +1,1 @@
+"""House rules for kparity: a check and a reporter."""
