@@ -18,7 +18,7 @@ import numpy as np
 
 from kparity import dtypes
 from kparity.case import Case
-from kparity.ensemble import Jittered, Sequential, TensorCore, Wandering, set_jitter
+from kparity.ensemble import Jittered, Sequential, TensorCore, Wandering, moved, set_jitter
 from kparity.inputs import Arrays, stream
 from kparity.oracle import evaluate_reference
 from kparity.spec import KernelSpec
@@ -37,6 +37,7 @@ _TF32_EPS = 2.0**-10
 _WINDOW = 129
 _STEPS = 64
 _ENOUGH = 1000
+_CHUNK = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,13 @@ class HonestError:
         bounds = []
         for error, truth, info in zip(self.errors, oracle, case.outputs, strict=True):
             if dtypes.is_float(info.dtype):
-                rounding = ROUNDING * dtypes.spacing(truth, info.dtype)
-                smooth = _smooth_by_magnitude if is_large(case) else _smooth
-                bound = rounding + MARGIN * smooth(error, np.abs(truth))
-                size = np.abs(truth)
-                bounds.append(np.where(size < _SMALLEST, np.maximum(bound, size), bound))
+                bound = (_smooth_by_magnitude if is_large(case) else _smooth)(error, truth)
+                for part, wanted in _chunks(bound, truth):
+                    size = np.abs(wanted)
+                    part *= MARGIN
+                    part += ROUNDING * dtypes.spacing(size, info.dtype)
+                    np.maximum(part, size, out=part, where=size < _SMALLEST)
+                bounds.append(bound)
             else:
                 bounds.append(np.zeros(info.shape))
         return tuple(bounds)
@@ -89,9 +92,14 @@ class HonestError:
         errors = [error.copy() for error in self.errors]
         for member in members:
             for error, value, truth in zip(errors, member, oracle, strict=True):
-                with np.errstate(invalid="ignore"):
-                    difference = np.abs(np.asarray(value, dtype=np.float64) - truth) * weight
-                np.fmax(error, np.where(np.isfinite(difference), difference, 0.0), out=error)
+                for part, got, wanted in _chunks(error, value, truth):
+                    with np.errstate(invalid="ignore"):
+                        difference = np.abs(np.subtract(got, wanted, dtype=np.float64))
+                    if weight != 1:
+                        difference *= weight
+                    if not np.isfinite(np.max(difference)):
+                        difference[~np.isfinite(difference)] = 0
+                    np.maximum(part, difference, out=part)
         return replace(self, errors=tuple(errors))
 
 
@@ -125,10 +133,10 @@ def _perturbed(spec: KernelSpec, case: Case, inputs: Arrays, draws: Iterable[int
     precision = spec.numerics.accumulate
     unit = float(np.finfo(precision).eps)
     for draw in draws:
-        moved = _perturb(case, inputs, unit, draw, precision)
+        near = _perturb(case, inputs, unit, draw, precision)
         for formulation in (spec.reference, *spec.variants):
-            yield evaluate_reference(spec, case, moved, precision, formulation)
-        still = tuple(np.asarray(array) for array in moved)
+            yield evaluate_reference(spec, case, near, precision, formulation)
+        still = tuple(np.asarray(array) for array in near)
         yield evaluate_reference(spec, case, _as(Wandering, case, still, precision), precision)
 
 
@@ -139,9 +147,9 @@ def _coarse(spec: KernelSpec, case: Case, inputs: Arrays, draws: Iterable[int]) 
         if contract.storage_intermediates:
             storage = [info.dtype for info in case.inputs if dtypes.is_float(info.dtype)]
             coarsest = max(storage, key=lambda name: float(dtypes.finfo(name).eps))
-            moved = _perturb(case, inputs, 0.0, draw, precision, results=coarsest)
+            near = _perturb(case, inputs, 0.0, draw, precision, results=coarsest)
             for formulation in (spec.reference, *spec.variants):
-                yield evaluate_reference(spec, case, moved, precision, formulation)
+                yield evaluate_reference(spec, case, near, precision, formulation)
         if contract.tf32 and any(info.dtype == "float32" for info in case.inputs):
             if draw == 0:
                 cut = tuple(_cut_to_tf32(array) if array.dtype == np.float32 else array for array in inputs)
@@ -169,57 +177,66 @@ def _perturb(case: Case, inputs: Arrays, unit: float, draw: int, precision: str,
     default of `precision`; see `Jittered`.
     """
     set_jitter(results, f"{case.task} {case.key} {unit} {draw}")
-    moved = []
+    changed = []
     for array, info in zip(inputs, case.inputs, strict=True):
         if not dtypes.is_float(info.dtype):
-            moved.append(array)
+            changed.append(array)
             continue
-        rng = stream(draw, "perturb", case.task, info.name)
-        wide = array.astype(np.float64)
-        wide *= 1 + (rng.random(array.shape, dtype=np.float32) - np.float32(0.5)) * np.float64(unit)
-        moved.append(wide.astype(precision).view(Jittered))
-    return tuple(moved)
+        place = int(stream(draw, "perturb", case.task, info.name).integers(1 << 32))
+        changed.append(moved(array, unit, precision, place).view(Jittered))
+    return tuple(changed)
 
 
-def _smooth(error: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+def _smooth(error: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """The smaller of two local means over neighbours in memory order: of the error, and of the relative error.
 
     Root mean squares over a window along the last axes; the window reaches over rows where rows are short.
     """
     from scipy.ndimage import uniform_filter1d
 
-    flat, size = error.ravel(), np.where(np.isfinite(magnitude), magnitude, 0.0).ravel()
+    flat, size = error.ravel(), np.abs(truth).ravel()
+    size[~np.isfinite(size)] = 0
     if flat.size == 0:
-        return error
+        return error.copy()
     window = min(_WINDOW, flat.size)
 
     def local(values: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):  # beyond 1e154 the other local mean decides
-            mean = uniform_filter1d(values * values, window, mode="nearest")
-        return np.asarray(np.sqrt(np.maximum(mean, 0.0)))
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond 1e154 the other local mean decides
+            mean = np.asarray(uniform_filter1d(values * values, window, mode="nearest"))
+        np.maximum(mean, 0.0, out=mean)
+        np.sqrt(mean, out=mean)
+        return mean
 
     absolute = local(flat)
-    relative = np.divide(flat, size, out=np.zeros_like(flat), where=size > 0)
+    zero = size == 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = flat / size
+    relative[zero] = 0
+    smoothed = local(relative)
     with np.errstate(invalid="ignore"):
-        smoothed = np.where(size > 0, np.minimum(absolute, local(relative) * size), absolute)
-    return np.asarray(np.maximum(smoothed, flat)).reshape(error.shape)
+        smoothed *= size
+    np.fmin(absolute, smoothed, out=smoothed)  # NaN where a mean overflowed
+    np.copyto(smoothed, absolute, where=zero)
+    return np.asarray(np.fmax(smoothed, flat, out=smoothed)).reshape(error.shape)
 
 
-def _smooth_by_magnitude(error: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+def _smooth_by_magnitude(error: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """The largest error among all elements of about the same magnitude: powers of two, and at least 1,000 elements.
 
     Where few elements are as small as one, the next larger ones are taken in until there are enough.
     """
     if error.size == 0:
-        return error
-    exponent = np.frexp(np.where(np.isfinite(magnitude), magnitude, 0.0))[1].ravel()
-    step = np.clip(int(exponent.max()) - exponent, 0, _STEPS - 1).astype(np.uint8)  # zeros go with the smallest
-    counts = np.bincount(step, minlength=_STEPS)
-    order = np.argsort(step, kind="stable")  # a radix sort for bytes
-    places = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    present = np.flatnonzero(counts)
-    largest = np.zeros(_STEPS)
-    largest[present] = np.maximum.reduceat(error.ravel()[order], places[present])
+        return error.copy()
+    exponent = np.empty(error.size, np.int16)
+    for part, wanted in _chunks(exponent, truth):
+        part[:] = np.frexp(np.where(np.isfinite(wanted), wanted, 0.0))[1]
+    top = int(exponent.max())
+    counts, largest, step = np.zeros(_STEPS, np.int64), np.zeros(_STEPS), np.empty(error.shape, np.uint8)
+    for place, power, part in _chunks(step, exponent, error):
+        places = np.clip(top - power.astype(np.intp), 0, _STEPS - 1)
+        place[:] = places
+        counts += np.bincount(places, minlength=_STEPS)
+        np.maximum.at(largest, places, part)
     enough = min(_ENOUGH, error.size)
     merged = np.zeros(_STEPS)
     for one in range(_STEPS):
@@ -227,4 +244,11 @@ def _smooth_by_magnitude(error: np.ndarray, magnitude: np.ndarray) -> np.ndarray
         while counts[low : high + 1].sum() < enough:  # larger magnitudes have lower steps
             low, high = (low - 1, high) if low > 0 else (low, high + 1)
         merged[one] = largest[max(low - 1, 0) : high + 2].max()
-    return np.asarray(merged[step]).reshape(error.shape)
+    return np.asarray(merged[step])
+
+
+def _chunks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Flat pieces of equally many elements that fit into a processor's cache; views where an array is contiguous."""
+    flat = [np.asarray(array).reshape(-1) for array in arrays]
+    for start in range(0, flat[0].size, _CHUNK):
+        yield tuple(array[start : start + _CHUNK] for array in flat)

@@ -17,6 +17,8 @@ _NUMPY = (
     *("int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool"),
 )
 
+_EXPONENT = np.uint64(0x7FF0_0000_0000_0000)
+
 NAMES: tuple[str, ...] = (*_NUMPY, *_ML_DTYPES)
 """Every dtype name that a spec or a backend may use."""
 
@@ -56,8 +58,9 @@ def spacing(values: np.ndarray, name: str) -> np.ndarray:
         name: a floating-point dtype name.
     """
     info = finfo(name)
-    magnitude = np.maximum(np.abs(values), float(info.smallest_normal))
-    with np.errstate(invalid="ignore"):
-        _, exponent = np.frexp(magnitude)
-        ulp = np.ldexp(float(info.eps), exponent - 1)
-    return np.where(np.isfinite(values), ulp, np.nan)
+    magnitude = np.maximum(np.abs(np.asarray(values, dtype=np.float64)), float(info.smallest_normal))
+    bits = magnitude.view(np.uint64)
+    ulp = np.asarray((bits & _EXPONENT).view(np.float64))  # the power of two below; infinite for NaN, too
+    ulp *= float(info.eps)
+    np.copyto(ulp, np.nan, where=np.isinf(ulp))
+    return ulp

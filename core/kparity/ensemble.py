@@ -31,12 +31,10 @@ class Jittered(np.ndarray):
         keywords = {key: _plain(value) for key, value in keywords.items()}
         result = np.asarray(getattr(ufunc, method)(*plain, **keywords))
         if np.issubdtype(result.dtype, np.floating) and ufunc not in _EXACT:
-            unit = (
-                float(np.finfo(result.dtype).eps) if _places.format is None else float(dtypes.finfo(_places.format).eps)
-            )
-            moved = result * (1 + _noise(result.shape) * unit).astype(result.dtype)
-            exact = False if _places.format is None else _holds(_places.format, result)
-            result = np.where(exact, result, moved)
+            moved = _times(result, _factor_table(_unit(result), result.dtype.name))
+            if _places.format is not None:
+                np.copyto(moved, result, where=_holds(_places.format, result))
+            result = moved
         if out is not None:
             np.asarray(out[0])[...] = result
             return out[0]
@@ -71,17 +69,48 @@ def _holds(format: str, values: np.ndarray) -> np.ndarray:
         return np.asarray(values.astype(dtypes.dtype(format)).astype(values.dtype) == values)
 
 
+def moved(array: np.ndarray, unit: float, precision: str, place: int) -> np.ndarray:
+    """`array` in `precision`, every element moved by up to half a `unit` of its magnitude, as `place` draws."""
+    if unit == 0:
+        return np.asarray(array.astype(precision))
+    wide = array if array.dtype.itemsize >= 4 else array.astype(np.float32)  # NumPy buffers only formats of its own
+    source, result, table = wide.reshape(-1), np.empty(array.shape, precision), _factor_table(unit, "float64")
+    target = result.reshape(-1)
+    for start in range(0, source.size, _PERIOD):
+        part = source[start : start + _PERIOD]
+        factors = table[place % _PERIOD :][: part.size]
+        np.multiply(part, factors, out=target[start : start + _PERIOD], dtype=np.float64, casting="same_kind")
+    return result
+
+
 @functools.cache
 def _table() -> np.ndarray:
+    """Uniform on [-1/2, 1/2), read at random places: fresh numbers would cost more than the task."""
     return stream(0, "jitter").random(2 * _PERIOD, dtype=np.float32) - np.float32(0.5)
 
 
-def _noise(shape: tuple[int, ...]) -> np.ndarray:
-    """Uniform on [-1/2, 1/2), read from a table at a random place: fresh numbers would cost more than the task."""
-    size, place = math.prod(shape), _places.random.randrange(_PERIOD)
-    if size <= _PERIOD:
-        return _table()[place : place + size].reshape(shape)
-    return np.resize(_table()[place : place + _PERIOD], shape)
+@functools.cache
+def _factor_table(unit: float, dtype: str) -> np.ndarray:
+    return (1 + _table().astype(np.float64) * unit).astype(dtype)
+
+
+@functools.cache
+def _step_table(dtype: str) -> np.ndarray:
+    return (_table().astype(np.float64) * float(np.finfo(dtype).eps)).astype(dtype)
+
+
+def _unit(array: np.ndarray) -> float:
+    return float(dtypes.finfo(_places.format or array.dtype.name).eps)
+
+
+def _times(array: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """`array` times numbers that are read from the table at a random place."""
+    place, result = _places.random.randrange(_PERIOD), np.empty(array.shape, array.dtype)
+    source, target = array.reshape(-1), result.reshape(-1)
+    for start in range(0, source.size, _PERIOD):
+        part = source[start : start + _PERIOD]
+        np.multiply(part, table[place : place + part.size], out=target[start : start + _PERIOD])
+    return result
 
 
 class TensorCore(np.ndarray):
@@ -143,7 +172,7 @@ class Sequential(np.ndarray):
             if keywords.get("where", True) is not True:
                 array = np.where(keywords["where"], array, array.dtype.type(0))
             axis, keepdims = keywords.get("axis", 0), bool(keywords.get("keepdims", False))
-            result = _add_sequentially(array, axis, keepdims, self._accumulate)
+            result = _add_sequentially(array, axis, keepdims, self._total)
             if out is not None:
                 np.asarray(out[0])[...] = result
                 result = out[0]
@@ -154,9 +183,9 @@ class Sequential(np.ndarray):
         return _wrap(result, type(self))
 
     @staticmethod
-    def _accumulate(array: np.ndarray, axis: int) -> np.ndarray:
-        """The running sums along an axis."""
-        return np.asarray(np.add.accumulate(array, axis=axis))
+    def _total(array: np.ndarray, axis: int) -> np.ndarray:
+        """The sum along an axis, which stays with length one."""
+        return np.asarray(np.take(np.add.accumulate(array, axis=axis), [-1], axis=axis))
 
 
 class Wandering(Sequential):
@@ -167,22 +196,23 @@ class Wandering(Sequential):
     """
 
     @staticmethod
-    def _accumulate(array: np.ndarray, axis: int) -> np.ndarray:
+    def _total(array: np.ndarray, axis: int) -> np.ndarray:
         sums = np.add.accumulate(array, axis=axis)
+        last = np.take(sums, [-1], axis=axis)
         if not np.issubdtype(array.dtype, np.floating):
-            return np.asarray(sums)
-        steps = sums * (_noise(sums.shape) * np.finfo(array.dtype).eps).astype(array.dtype)
-        return np.asarray(sums + np.add.accumulate(steps, axis=axis))
+            return np.asarray(last)
+        steps = _times(sums, _step_table(array.dtype.name))
+        return np.asarray(last + np.sum(steps, axis=axis, keepdims=True))
 
 
 def _add_sequentially(
-    array: np.ndarray, axis: Any, keepdims: bool, accumulate: Callable[[np.ndarray, int], np.ndarray]
+    array: np.ndarray, axis: Any, keepdims: bool, total: Callable[[np.ndarray, int], np.ndarray]
 ) -> np.ndarray:
     axes = range(array.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     for one in axes:
         if array.shape[one] == 0:
             return np.asarray(np.sum(array, axis=tuple(axes), keepdims=keepdims))
-        array = np.take(accumulate(array, one), [-1], axis=one)
+        array = total(array, one)
     return array if keepdims else np.squeeze(array, axis=tuple(axes))
 
 

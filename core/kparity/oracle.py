@@ -9,6 +9,7 @@ import numpy as np
 from kparity import dtypes
 from kparity.errors import SpecError
 from kparity.inputs import Arrays, generate
+from kparity.threads import quiet
 
 if TYPE_CHECKING:
     from kparity.case import Case
@@ -42,7 +43,7 @@ def evaluate_reference(
     where = f"spec {spec.name!r}, case {case.key}"
     widened = [widen(array, info.dtype, precision) for array, info in zip(inputs, case.inputs, strict=True)]
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), quiet(case):
             result = (formulation or spec.reference)(*widened, **case.attributes)
     except Exception as error:
         raise SpecError(f"{where}: the reference raised {type(error).__name__}: {error}") from error

@@ -15,6 +15,7 @@ from kparity.oracle import evaluate_reference
 from kparity.sampling import choose, cut_outputs, describe, oddities, restrict
 from kparity.spec import KernelSpec
 from kparity.stability import instability
+from kparity.threads import quiet
 
 
 @dataclass(frozen=True)
@@ -51,25 +52,25 @@ class Problem:
         Raises:
             SpecError: the reference contradicts the declaration on this case.
         """
-        return cls.on(spec, case, seed, generate(spec, case, seed))
+        inputs = generate(spec, case, seed)
+        return cls._on(spec, case, seed, inputs, digest(inputs), examine=True)
 
-    @classmethod
-    def on(cls, spec: KernelSpec, case: Case, seed: int, inputs: Arrays) -> Problem:
-        """The same on inputs that were not drawn from the seed, which still chooses the sample of a large case."""
-        samples = choose(spec, case, seed) if is_large(case) else []
-        if not samples:
-            return cls._posed(spec, case, seed, inputs, digest(inputs))
-        whole = cls(spec, case, seed, inputs, (), HonestError((), 0), (), digest(inputs))
-        return replace(whole, parts=tuple(whole._part(chosen) for chosen in samples))
+    def altered(self, seed: int, inputs: Arrays, inputs_digest: str) -> Problem:
+        """The same case on other inputs of its kind, with a sample of its own.
+
+        Whether the reference is stable on them is not examined again.
+        """
+        return self._on(self.spec, self.case, seed, inputs, inputs_digest, examine=False)
 
     def refined(self, draws: int) -> Problem:
         """The same problem with that many more draws of honest evaluations behind its bounds."""
-        honest = self.honest.more(self.spec, self.case, self.inputs, self.oracle, draws)
+        with quiet(self.case):
+            honest = self.honest.more(self.spec, self.case, self.inputs, self.oracle, draws)
         return replace(self, honest=honest, bounds=honest.bounds(self.case, self.oracle))
 
     def pieces(self, outputs: Arrays) -> list[tuple[Problem, Arrays]]:
         """The sample, and the slices of these outputs that look odd, each with its piece of the outputs."""
-        odd = [self._part(chosen) for chosen in oddities(self.spec, self.case, outputs)]
+        odd = [self._part(chosen, examine=False) for chosen in oddities(self.spec, self.case, outputs)]
         return [(part, cut_outputs(self.spec, outputs, part.chosen)) for part in (*self.parts, *odd)]
 
     @property
@@ -88,13 +89,27 @@ class Problem:
         return (*own, *(array for part in self.parts for array in part.arrays()))
 
     @classmethod
-    def _posed(cls, spec: KernelSpec, case: Case, seed: int, inputs: Arrays, inputs_digest: str) -> Problem:
-        oracle = evaluate_reference(spec, case, inputs)
-        honest = HonestError.estimate(spec, case, inputs, oracle)
-        bounds = honest.bounds(case, oracle)
-        unstable = instability(spec, case, inputs, oracle, bounds)
+    def _on(
+        cls, spec: KernelSpec, case: Case, seed: int, inputs: Arrays, inputs_digest: str, *, examine: bool
+    ) -> Problem:
+        samples = choose(spec, case, seed) if is_large(case) else []
+        if not samples:
+            return cls._posed(spec, case, seed, inputs, inputs_digest, examine=examine)
+        whole = cls(spec, case, seed, inputs, (), HonestError((), 0), (), inputs_digest)
+        return replace(whole, parts=tuple(whole._part(chosen, examine=examine) for chosen in samples))
+
+    @classmethod
+    def _posed(
+        cls, spec: KernelSpec, case: Case, seed: int, inputs: Arrays, inputs_digest: str, *, examine: bool
+    ) -> Problem:
+        with quiet(case):
+            oracle = evaluate_reference(spec, case, inputs)
+            honest = HonestError.estimate(spec, case, inputs, oracle)
+            bounds = honest.bounds(case, oracle)
+            unstable = instability(spec, case, inputs, oracle, bounds) if examine else ""
         return cls(spec, case, seed, inputs, oracle, honest, bounds, inputs_digest, unstable=unstable)
 
-    def _part(self, chosen: Mapping[str, np.ndarray]) -> Problem:
+    def _part(self, chosen: Mapping[str, np.ndarray], *, examine: bool) -> Problem:
         case, inputs = restrict(self.spec, self.case, self.inputs, chosen)
-        return replace(self._posed(self.spec, case, self.seed, inputs, self.inputs_digest), chosen=chosen)
+        part = self._posed(self.spec, case, self.seed, inputs, self.inputs_digest, examine=examine)
+        return replace(part, chosen=chosen)
