@@ -115,6 +115,14 @@ def test_run_exits_1_when_something_failed_and_shows_the_worst_element(cli):
     assert "failed: toy:fails_on_seven toy/scale n=7,T=float32" in done.err
 
 
+def test_repeats_say_how_often_what_passed_runs_again(cli):
+    for given, wanted in ((("--repeats", "3"), {4}), (("--repeats", "0"), set()), ((), {3})):
+        document = json.loads(cli(*GOOD, "--role", "typical", "--inline", "--json", *given).out)
+        checks = [check for one in document["evaluations"] for check in one["verdict"]["checks"]]
+        found = {check["details"]["executions"] for check in checks if check["name"] == "determinism"}
+        assert found == wanted
+
+
 def test_json_holds_every_record_and_nothing_else_is_printed_with_it(cli):
     done = cli(*TOY, "-i", "toy:fails_on_seven", "--json")
     assert done.status == 1
@@ -149,6 +157,7 @@ def test_run_narrows_to_what_the_options_name(cli):
         (("run", "--coverage", "most"), "unknown coverage 'most'"),
         (("run", "--timeout", "0"), "--timeout is 0"),
         (("run", "--jobs", "-1"), "--jobs is -1"),
+        (("run", "--repeats", "-1"), "--repeats is -1"),
         (("run", "toy/*", "-b", "toy", "-c", "n=4711,*"), "nothing to evaluate"),
         (("run", "toy/scale", "-b", "toy", "-d", "int8"), "nothing to evaluate"),
         (("run", "toy/split", "-b", "triton"), "nothing to evaluate"),

@@ -52,6 +52,10 @@ Replays = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Inline = Annotated[bool, typer.Option("--inline", help="Run in this process instead of workers; for debugging.")]
+Repeats = Annotated[
+    int | None,
+    typer.Option(metavar="NUMBER", help="Further executions on the same inputs, to see whether it is deterministic."),
+]
 Timing = Annotated[bool, typer.Option("--timing/--no-timing", help="Take times of typical and perf cases.")]
 
 
@@ -64,7 +68,9 @@ def open_session() -> Session:
     return session
 
 
-def make_options(seed: int | None, inline: bool, timing: bool, jobs: int, timeout: float) -> Options:
+def make_options(
+    seed: int | None, inline: bool, timing: bool, jobs: int, timeout: float, repeats: int | None = None
+) -> Options:
     from kparity.lanes import Options
     from kparity.timing import TimingPolicy
 
@@ -72,7 +78,10 @@ def make_options(seed: int | None, inline: bool, timing: bool, jobs: int, timeou
         raise UsageError(f"--timeout is {timeout:g}; expected seconds greater than zero")
     if jobs < 0:
         raise UsageError(f"--jobs is {jobs}; expected 0 (one for each core) or more")
+    if repeats is not None and repeats < 0:
+        raise UsageError(f"--repeats is {repeats}; expected 0 (none) or more")
     return Options(
+        repeats=Options().repeats if repeats is None else repeats,
         seed=seed,
         isolation="inline" if inline else "process",
         timing=TimingPolicy() if timing else None,

@@ -16,6 +16,7 @@ from kparity.commands.common import (
     Json,
     JsonLines,
     Out,
+    Repeats,
     Replays,
     Roles,
     Seed,
@@ -64,6 +65,7 @@ def run(
     json_lines: JsonLines = False,
     inline: Inline = False,
     timing: Timing = True,
+    repeats: Repeats = None,
     jobs: Annotated[
         int | None, typer.Option(metavar="NUMBER", help="Line-ups at work at once; 0 is one for each core.")
     ] = None,
@@ -103,7 +105,7 @@ def run(
         coverage="quick" if coverage == "quick" else "full",
         hunt=hunt,
     )
-    options = make_options(seed, inline, timing, jobs or 0, timeout)
+    options = make_options(seed, inline, timing, jobs or 0, timeout, repeats)
     if resume is not None:
         _check_resumed(selection, options, jobs, out, part)
     session = open_session()
@@ -149,6 +151,7 @@ def verify(
     json: Json = False,
     json_lines: JsonLines = False,
     timing: Timing = True,
+    repeats: Repeats = None,
     policy: Annotated[
         str, typer.Option(metavar="any|hand-written", help="Whose kernels may run on the device; libraries' or not.")
     ] = "any",
@@ -169,7 +172,7 @@ def verify(
     session = open_session()
     if policy not in ("any", "hand-written"):
         raise UsageError(f"unknown policy {policy!r}; expected 'any' or 'hand-written'")
-    options = make_options(seed, False, timing, 0, timeout)
+    options = make_options(seed, False, timing, 0, timeout, repeats)
     options = msgspec.structs.replace(options, policy="any" if policy == "any" else "hand-written")
     prepared = session.prepare_candidate(
         task,
