@@ -67,6 +67,11 @@ class Catalogue:
         """A source file of each distribution that registered something."""
         return dict(self._plugins.files)
 
+    @property
+    def plugin_targets(self) -> list[str]:
+        """The entry points of the plugins that were found, as `package.module` or `package.module:attribute`."""
+        return list(self._plugins.targets)
+
     def task(self, name: str) -> KernelSpec:
         """The spec called `name`.
 

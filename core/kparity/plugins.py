@@ -29,11 +29,13 @@ class Plugins:
         faults: what went wrong, one for each plugin and hook that broke its contract.
         versions: version of each distribution that was loaded through an entry point.
         files: a source file of each of these distributions.
+        targets: the entry points that were loaded, as `package.module` or `package.module:attribute`.
     """
 
     faults: list[PluginError] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
+    targets: list[str] = field(default_factory=list)
     _manager: pluggy.PluginManager = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -127,6 +129,7 @@ class Plugins:
             fault = f"entry point {point.name!r} ({point.value}) cannot be imported: {type(error).__name__}: {error}"
             self.faults.append(PluginError(owner, fault))
             return
+        self.targets.append(point.value)
         if point.dist is not None:
             self.versions[owner] = point.dist.version or "unknown"
             if isinstance(getattr(plugin, "__file__", None), str):

@@ -38,6 +38,8 @@ class Past:
         self.path, self.info = path, reader.info
         last = {head.identity: head for head in reader.heads()}
         self.finished = {identity for identity, head in last.items() if not head.worker_lost}
+        if "executor" in self.info.options:
+            raise UsageError(f"{str(path)!r} is a part of a run on a cluster, which cannot be resumed: run it again")
         if "candidate" in self.info.options:
             raise UsageError(
                 f"{str(path)!r} holds the evaluation of a source file, which it does not contain; "

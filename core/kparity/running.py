@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import msgspec
 
 import kparity
 from kparity.backend import DeviceInfo
+from kparity.case import Case
 from kparity.catalogue import Catalogue
 from kparity.environment import OptionValue, Resumption, RunInfo, Shard
 from kparity.errors import NothingEvaluatedError, UsageError
@@ -71,6 +73,43 @@ class Run:
                 yield evaluation
         finally:
             self.close()
+
+    def work(self) -> list[tuple[str, Case]]:
+        """What is planned: label of the line-up, and case."""
+        return [(lane.label, case) for lane in self._lanes for _, _, case in lane.work]
+
+    def restrict(self, keep: Callable[[DeviceInfo], bool]) -> None:
+        """Leave out the line-ups whose device is not wanted."""
+        for lane in self._lanes:
+            if lane.device is None or not keep(lane.device):
+                lane.close()
+        self._lanes = [lane for lane in self._lanes if lane.device is not None and keep(lane.device)]
+        self.planned = {lane.label: len(lane.work) for lane in self._lanes}
+        self.total = sum(self.planned.values())
+        self.devices = {lane.label: lane.device for lane in self._lanes if lane.device is not None}
+        self.info = msgspec.structs.replace(self.info, devices=_devices(self._lanes))
+
+    def evaluate(self, cases: Container[tuple[str, str]]) -> Iterator[Evaluation]:
+        """Evaluate the planned cases of these (task, key), with devices that are opened and closed for them.
+
+        Other parts can be evaluated afterwards. Nothing is written, no plugin is told.
+
+        Raises:
+            Unavailable: a device cannot be opened any more.
+        """
+        lanes = [
+            replace(lane, work=[one for one in lane.work if (one[2].task, one[2].key) in cases]) for lane in self._lanes
+        ]
+        lanes = [lane for lane in lanes if lane.work]
+        for lane in self._lanes:
+            lane.close()
+        for lane in lanes:
+            lane.runner = None
+        open_all(lanes)
+        for lane in lanes:
+            if lane.unavailable is not None:
+                raise lane.unavailable
+        yield from run_lanes(lanes, tuple(self._catalogue.checks.values()), self.info.seed, self._options)
 
     def _bundle(self, evaluation: Evaluation) -> Bundle:
         work = [subject for lane in self._lanes for subject, _, _ in lane.work]

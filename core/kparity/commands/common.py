@@ -15,10 +15,10 @@ from kparity.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from kparity.executors import Prepared
     from kparity.lanes import Options
     from kparity.records import Evaluation, Status
     from kparity.rows import Row
-    from kparity.running import Run
     from kparity.session import Session
 
 Tasks = Annotated[
@@ -90,7 +90,7 @@ def make_options(
     )
 
 
-def follow(prepared: Run, *, keep: bool, json_lines: bool = False) -> tuple[list[Row], list[Evaluation], bool]:
+def follow(prepared: Prepared, *, keep: bool, json_lines: bool = False) -> tuple[list[Row], list[Evaluation], bool]:
     """Work a run off under a progress display.
 
     Args:
@@ -112,7 +112,7 @@ def follow(prepared: Run, *, keep: bool, json_lines: bool = False) -> tuple[list
     return rows, evaluations, interrupted
 
 
-def show_run(prepared: Run, rows: list[Row], evaluations: list[Evaluation], json: bool) -> None:
+def show_run(prepared: Prepared, rows: list[Row], evaluations: list[Evaluation], json: bool) -> None:
     """Print what a run found."""
     from kparity.report import JsonReporter, matrix_of_rows
 

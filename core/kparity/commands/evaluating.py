@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,8 +36,11 @@ from kparity.report import assured
 from kparity.sandbox.confine import hide_process
 
 if TYPE_CHECKING:
+    from kparity.environment import Shard
+    from kparity.executors import Executor, Prepared
     from kparity.lanes import Options
     from kparity.plan import Selection
+    from kparity.session import Session
 
 
 def run(
@@ -78,12 +82,23 @@ def run(
     resume: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Take up an interrupted run; only what is missing is evaluated.")
     ] = None,
+    executor: Annotated[
+        str, typer.Option(metavar="local|ray", help="Where to evaluate: this machine, or a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="With --executor ray: the cluster's head.")
+    ] = "auto",
+    node_label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="With --executor ray: only nodes with this label; may be repeated."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="With --resume: go on although versions or devices differ; recorded.")
     ] = False,
 ) -> None:
     """Evaluate tasks on every backend of this machine and print the matrix."""
     from kparity.environment import Shard
+    from kparity.executors import LocalExecutor
     from kparity.plan import Selection
     from kparity.rows import Row
     from kparity.store import open_run
@@ -94,6 +109,10 @@ def run(
         raise UsageError("--json and --json-lines both print to standard output; choose one")
     if force and resume is None:
         raise UsageError("--force goes with --resume")
+    if executor not in ("local", "ray"):
+        raise UsageError(f"unknown executor {executor!r}; expected 'local' or 'ray'")
+    if executor == "ray" and (resume or shard or inline or replays):
+        raise UsageError("--resume, --shard, --inline and --replays go with --executor local")
     part = Shard.parse(shard) if shard is not None else None
     selection = Selection(
         tasks=tuple(tasks or ()),
@@ -111,12 +130,13 @@ def run(
     session = open_session()
     with stderr().status("opening devices"):
         if resume is not None:
-            prepared = session.resume(resume, force=force, jobs=jobs)
+            prepared: Prepared = LocalExecutor(session, replays=replays).resume(resume, force=force, jobs=jobs)
         else:
-            prepared = session.prepare(selection, options, out=out, shard=part)
+            prepared = _executor(session, executor, address, node_label or (), part, replays).prepare(
+                selection, options, out
+            )
     if resume is not None:
         stderr().print(f"{prepared.finished} evaluations were finished, {prepared.total} are left", highlight=False)
-    prepared.replays = replays
     rows, evaluations, interrupted = follow(prepared, keep=json and resume is None, json_lines=json_lines)
     if resume is not None:  # all of it, what was finished before included
         everything = open_run(resume)
@@ -130,6 +150,18 @@ def run(
         )
         raise SystemExit(130)
     finish(row.status for row in rows)
+
+
+def _executor(
+    session: Session, name: str, address: str, labels: Iterable[str], shard: Shard | None, replays: Path | None
+) -> Executor:
+    from kparity.executors import LocalExecutor
+
+    if name == "local":
+        return LocalExecutor(session, shard=shard, replays=replays)
+    from kparity.cluster.executor import RayExecutor
+
+    return RayExecutor(session, address, dict(label.partition("=")[::2] for label in labels))
 
 
 def verify(

@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
+    from kparity.executors import Prepared
     from kparity.records import Evaluation
-    from kparity.running import Run
 
 QUIET_S = 30.0
 """Seconds between lines where standard error is no terminal."""
 
 
 def watch(
-    prepared: Run, console: Console, sinks: Iterable[Callable[[Evaluation], None]] = (), *, json_lines: bool = False
+    prepared: Prepared,
+    console: Console,
+    sinks: Iterable[Callable[[Evaluation], None]] = (),
+    *,
+    json_lines: bool = False,
 ) -> bool:
     """Work a run off under a progress display; True where Ctrl-C ended it. What was finished is kept either way.
 
@@ -94,7 +98,7 @@ class Remaining:
 class Bars:
     """One bar for each device, with its line-ups that are still at work."""
 
-    def __init__(self, prepared: Run, console: Console) -> None:
+    def __init__(self, prepared: Prepared, console: Console) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
@@ -143,7 +147,7 @@ class Bars:
 class Lines:
     """What went wrong as it happens, and a line with counts now and then."""
 
-    def __init__(self, prepared: Run, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, prepared: Prepared, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._total = prepared.total
         self._remaining = Remaining(prepared.planned)
@@ -178,7 +182,7 @@ class JsonLines:
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
 
-    def start(self, prepared: Run) -> None:
+    def start(self, prepared: Prepared) -> None:
         """The first line."""
         self._write(
             Started(

@@ -17,6 +17,7 @@ from kparity.sandbox.nursery import Child
 
 _SHOWN = 4096
 _LONGEST = 1 << 16
+_ANSWER = msgspec.msgpack.Decoder(wire.Answer)  # made once: several threads at a type's first use have crashed msgspec
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 # msgspec looks a type over when it first decodes one and crashes where several threads do so at once: do it here.
@@ -57,7 +58,7 @@ class Link:
         """
         payload = self._read(wire.length_of(self._read(wire.HEADER.size, deadline)), deadline)
         try:
-            answer = msgspec.msgpack.decode(payload, type=wire.Answer)
+            answer = _ANSWER.decode(payload)
             _check(msgspec.to_builtins(answer.body, builtin_types=(bytes,)))
         except (msgspec.MsgspecError, KparityError, ValueError, TypeError, RecursionError, MemoryError) as error:
             raise WorkerError(f"the worker broke the protocol: {shown(str(error), 500)}") from error
