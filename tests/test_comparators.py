@@ -178,7 +178,23 @@ def test_subnormal_results_may_be_flushed_where_declared():
         return x * x.dtype.type(1e-40)
 
     outputs = {"y": "rows cols : float32"}
-    kept, flushing = (pose(tiny, outputs, None, numerics=Numerics(subnormals=one)) for one in ("keep", "flush"))
+    kept, either, flushing = (
+        pose(tiny, outputs, None, numerics=Numerics(subnormals=one)) for one in ("keep", "either", "flush")
+    )
     right, flushed = kept.oracle[0].astype(np.float32), np.zeros((6, 40), np.float32)
-    assert status(kept, right) == status(flushing, right) == status(flushing, flushed) == "passed"
+    assert {status(one, right) for one in (kept, either, flushing)} == {"passed"}
     assert status(kept, flushed) == "failed"
+    assert status(either, flushed) == status(flushing, flushed) == "passed"
+    assert status(either, right * 4) == status(flushing, right * 4) == "failed"
+
+
+def test_float16_subnormals_are_no_subnormals_to_float32():
+    def tiny(x):
+        """Below the smallest normal number of float16, far above float32's."""
+        return x * x.dtype.type(2.0**-20)
+
+    outputs = {"y": "rows cols : float16"}
+    either, flushing = (pose(tiny, outputs, None, numerics=Numerics(subnormals=one)) for one in ("either", "flush"))
+    right, flushed = either.oracle[0].astype(np.float16), np.zeros((6, 40), np.float16)
+    assert status(either, right) == status(flushing, flushed) == "passed"
+    assert status(either, flushed) == "failed"

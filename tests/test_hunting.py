@@ -18,6 +18,7 @@ from kparity import (
     integers,
     kernel_spec,
     log_uniform,
+    mirrored,
     normal,
     perf,
     tensor,
@@ -181,12 +182,37 @@ def test_without_constraints_only_axes_that_are_plainly_free_vary():
         ({"hunting": Hunting(exclude=("spikes",))}, "unknown pattern 'spikes'. Did you mean 'spike' or 'ties'?"),
         ({"hunting": Hunting(largest={"z": 1.0})}, "unknown input 'z'"),
         ({"hunting": Hunting(own={"spike": {"x": hill()}})}, "own pattern 'spike' needs a name of its own"),
+        ({"hunting": Hunting(axes={"spikes": {"rows": (1,)}})}, "axes: unknown pattern 'spikes'. Did you mean 'spike'"),
+        (
+            {"hunting": Hunting(axes={"spike": {"row": (1,)}})},
+            "axes of 'spike': unknown axis 'row'. Did you mean",
+        ),
+        ({"hunting": Hunting(axes={"spike": {"rows": ()}})}, "'rows' has no value to choose from"),
     ],
 )
 def test_mistakes_are_named(changes, message):
     with pytest.raises(SpecError) as caught:
         spec_of(pick, **changes)
     assert message in str(caught.value)
+
+
+def test_a_pattern_pins_axes():
+    pinned = Hunting(own={"steep": {"x": hill(start=1)}}, axes={"steep": {"cols": (8, 16)}, "spike": {"rows": (3,)}})
+    for seed in range(5):
+        cases = {case.pattern: case for case in hunting_cases(spec_of(pick, hunting=pinned), seed)}
+        assert cases["steep"].axes["cols"] in (8, 16)
+        assert cases["spike"].axes["rows"] == 3
+    free = [hunting_cases(spec_of(pick, hunting=Hunting(own=pinned.own)), seed) for seed in range(5)]
+    assert {case.axes["cols"] for cases in free for case in cases if case.pattern == "steep"} - {8, 16}
+
+
+def test_mirrored_halves_rise_and_cancel():
+    drawn = mirrored(64, 127, axis=1, rest=1).sample(np.random.default_rng(0), (3, 9, 50), {})
+    assert (drawn[:, :4].min() >= 64, drawn[:, :4].max() <= 126) == (True, True)
+    assert set(np.unique(drawn[:, :4] + drawn[:, 5:])) == set(np.unique(drawn[:, 4])) == {-1, 0, 1}
+    exact = mirrored(-2, 3).sample(np.random.default_rng(0), (40, 6), {})
+    assert (exact.sum(axis=1) == 0).all()
+    assert set(np.unique(exact[:, :3])) == {-2, -1, 0, 1, 2}
 
 
 def test_new_distributions():

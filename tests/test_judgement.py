@@ -496,7 +496,7 @@ def test_an_appeal_does_not_let_one_wrong_element_through(task, place, sign):
 def test_an_appeal_enlarges_the_ensemble_until_it_decides():
     problem = pose("activation/softmax")
     luck = HonestError(tuple(np.zeros(info.shape) for info in problem.case.outputs), draws=1)
-    hasty = replace(problem, honest=luck, bounds=luck.bounds(problem.case, problem.oracle))
+    hasty = replace(problem, honest=luck, bounds=luck.bounds(problem.spec, problem.case, problem.oracle))
     (output,) = (array.copy() for array in round_to(problem.oracle, problem.case))
     assert verdict(hasty, output).checks[-1].details["draws"] == 1
 

@@ -69,11 +69,13 @@ class HonestError:
         both = fine._with(_coarse(spec, case, inputs, places), oracle, COARSE_MARGIN / MARGIN)
         return replace(both, draws=self.draws + draws)
 
-    def bounds(self, case: Case, oracle: Arrays) -> Arrays:
+    def bounds(self, spec: KernelSpec, case: Case, oracle: Arrays) -> Arrays:
         """How far each element may lie from the oracle; zero, hence exact, for integer outputs.
 
-        What is subnormal in float32 may be flushed to zero, as many devices and compilers do.
+        What is subnormal in float32 may be flushed to zero, as many devices and compilers do, unless the contract
+        demands to keep it.
         """
+        flushed = 0.0 if spec.numerics.subnormals == "keep" else _SMALLEST
         bounds = []
         for error, truth, info in zip(self.errors, oracle, case.outputs, strict=True):
             if dtypes.is_float(info.dtype):
@@ -82,7 +84,7 @@ class HonestError:
                     size = np.abs(wanted)
                     part *= MARGIN
                     part += ROUNDING * dtypes.spacing(size, info.dtype)
-                    np.maximum(part, size, out=part, where=size < _SMALLEST)
+                    np.maximum(part, size, out=part, where=size < flushed)
                 bounds.append(bound)
             else:
                 bounds.append(np.zeros(info.shape))

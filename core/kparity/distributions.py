@@ -123,6 +123,28 @@ class hill(Distribution):  # noqa: N801
 
 
 @dataclass(frozen=True)
+class mirrored(Distribution):  # noqa: N801
+    """Integers in [low, high) of which the second half along an axis takes back the first, but for a small rest.
+
+    Partial sums rise high where `low` is positive, sums are small, and both are exact in any format that holds the
+    integers: what a low precision loses of them shows. The rest of each pair is an integer in [-rest, rest], and so is
+    the middle of an odd length.
+    """
+
+    low: int = 1
+    high: int = 64
+    axis: int = -1
+    rest: int = 0
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], values: Mapping[str, Any]) -> np.ndarray:
+        rest = np.moveaxis(rng.integers(-self.rest, self.rest, shape, endpoint=True), self.axis, 0)
+        half = len(rest) // 2
+        first = rng.integers(self.low, self.high, rest[:half].shape)
+        middle = rest[half : len(rest) - half]
+        return np.asarray(np.moveaxis(np.concatenate([first, middle, rest[:half] - first]), 0, self.axis))
+
+
+@dataclass(frozen=True)
 class integers(Distribution):  # noqa: N801
     """Uniform integers in [low, high); with `special`, a fraction of them is replaced by that value.
 

@@ -42,6 +42,7 @@ class Jittered(np.ndarray):
 
 
 _EXACT = frozenset({np.maximum, np.minimum, np.fmax, np.fmin, np.negative, np.positive, np.absolute, np.fabs, np.sign})
+_AFFORDABLE = 1 << 28
 _PERIOD = (1 << 20) - 3  # a prime, so that no row length repeats it
 
 
@@ -203,6 +204,30 @@ class Wandering(Sequential):
             return np.asarray(last)
         steps = _times(sums, _step_table(array.dtype.name))
         return np.asarray(last + np.sum(steps, axis=axis, keepdims=True))
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
+        if ufunc is np.matmul and out is None and min(np.ndim(one) for one in inputs) >= 2:
+            return _wrap(_stray(*(np.asarray(one) for one in inputs)), Wandering)
+        result: Any = super().__array_ufunc__(ufunc, method, *inputs, out=out, **keywords)
+        return result
+
+
+def _stray(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The product of matrices, off by what as many additions of their terms in order may be off.
+
+    Every so many terms, the partial sum moves by as much as that many roundings of it do, whose errors add up as a
+    random walk does. Products with more than 2^28 terms are left alone: it would take too long.
+    """
+    depth, terms = a.shape[-1], math.prod(a.shape) * b.shape[-1]
+    total = np.asarray(a @ b)
+    if terms > _AFFORDABLE or not np.issubdtype(total.dtype, np.floating):
+        return total
+    step = max(8, -(-depth // 64))
+    partial, error = np.zeros_like(total), np.zeros_like(total)
+    for start in range(0, depth, step):
+        partial += a[..., start : start + step] @ b[..., start : start + step, :]
+        error += _times(partial, _step_table(total.dtype.name)) * total.dtype.type(math.sqrt(min(step, depth - start)))
+    return np.asarray(total + error)
 
 
 def _add_sequentially(

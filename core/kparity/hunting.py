@@ -13,7 +13,7 @@ from kparity import patterns
 from kparity.case import AttributeValue, Case
 from kparity.distributions import integers
 from kparity.draws import stream
-from kparity.shapes import Bias, derive_axes, draw_bindings
+from kparity.shapes import Bias, derive_axes, draw_bindings, parse_axes
 from kparity.spec import CaseTemplate, KernelSpec
 
 _TRIES = 200
@@ -72,12 +72,13 @@ def _draw_template(spec: KernelSpec, pattern: str, rng: np.random.Generator) -> 
     bias: Bias = "unit" if pattern == "unit" else "square" if pattern == "square" else "any"
     known = {*spec.axis_names, *spec.attributes}
     declared = [one.bindings for one in spec.templates if one.role != "perf"] or [spec.templates[0].bindings]
+    pinned = parse_axes(spec.hunting.axes.get(pattern, {}))
     smallest: tuple[int, CaseTemplate] | None = None
     fitting: list[tuple[int, CaseTemplate]] = []
     for _ in range(_TRIES):
         constraints = spec.axes if spec.axes is not None else derive_axes(declared, rng)
         bindings: dict[str, AttributeValue] = {
-            name: value for name, value in draw_bindings(constraints, rng, bias).items() if name in known
+            name: value for name, value in draw_bindings({**constraints, **pinned}, rng, bias).items() if name in known
         }
         template = CaseTemplate("edge", bindings)
         case = spec.bind(template, {variable: choices[0] for variable, choices in spec.dtypes.items()})

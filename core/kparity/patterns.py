@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kparity import dtypes
+from kparity.case import AttributeValue
 from kparity.distributions import Distribution
 from kparity.errors import SpecError, UnknownNameError
+from kparity.shapes import parse_axes
 
 FLOATS: dict[str, str] = {
     "offset": "a mean many times the spread, as far as the storage dtype still resolves the spread",
@@ -56,6 +58,7 @@ class Hunting:
         largest: by input, the largest magnitude that patterns may give it.
         fixed: inputs that keep their declared distribution under every pattern.
         own: patterns of the spec's own: by name, the distributions that replace those of some inputs.
+        axes: by pattern, constraints that replace those of the spec's `axes` where that pattern is drawn.
         elements: the largest number of elements of a drawn case, inputs and outputs together.
     """
 
@@ -63,13 +66,19 @@ class Hunting:
     largest: Mapping[str, float] = field(default_factory=dict)
     fixed: Sequence[str] = ()
     own: Mapping[str, Mapping[str, Distribution]] = field(default_factory=dict)
+    axes: Mapping[str, Mapping[str, range | Sequence[AttributeValue] | str]] = field(default_factory=dict)
     elements: int = 1 << 15
 
-    def check(self, inputs: Sequence[str]) -> None:
+    def check(self, inputs: Sequence[str], axes: Sequence[str]) -> None:
         """Check every name.
 
+        Args:
+            inputs: of the spec.
+            axes: the names that constraints may bind.
+
         Raises:
-            SpecError: an unknown pattern or input, or a pattern of the spec's own that has the name of a general one.
+            SpecError: an unknown pattern, input or axis, a constraint that cannot be met, or a pattern of the spec's
+                own that has the name of a general one.
         """
         for pattern in self.exclude:
             if pattern not in ALL:
@@ -80,6 +89,12 @@ class Hunting:
         for pattern in self.own:
             if pattern in ALL or not pattern.isidentifier():
                 raise SpecError(f"hunting: own pattern {pattern!r} needs a name of its own, an identifier")
+        for pattern, constraints in self.axes.items():
+            if pattern not in (*ALL, *self.own):
+                raise SpecError(f"hunting: axes: {UnknownNameError('pattern', pattern, (*ALL, *self.own))}")
+            for name in parse_axes(constraints):
+                if name not in axes:
+                    raise SpecError(f"hunting: axes of {pattern!r}: {UnknownNameError('axis', name, axes)}")
 
 
 def choose_targets(pattern: str, sizes: Mapping[str, int], rng: np.random.Generator) -> set[str]:

@@ -66,7 +66,7 @@ class Problem:
         """The same problem with that many more draws of honest evaluations behind its bounds."""
         with quiet(self.case):
             honest = self.honest.more(self.spec, self.case, self.inputs, self.oracle, draws)
-        return replace(self, honest=honest, bounds=honest.bounds(self.case, self.oracle))
+        return replace(self, honest=honest, bounds=honest.bounds(self.spec, self.case, self.oracle))
 
     def pieces(self, outputs: Arrays) -> list[tuple[Problem, Arrays]]:
         """The sample, and the slices of these outputs that look odd, each with its piece of the outputs."""
@@ -105,7 +105,7 @@ class Problem:
         with quiet(case):
             oracle = evaluate_reference(spec, case, inputs)
             honest = HonestError.estimate(spec, case, inputs, oracle)
-            bounds = honest.bounds(case, oracle)
+            bounds = honest.bounds(spec, case, oracle)
             unstable = instability(spec, case, inputs, oracle, bounds) if examine else ""
         return cls(spec, case, seed, inputs, oracle, honest, bounds, inputs_digest, unstable=unstable)
 

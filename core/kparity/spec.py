@@ -78,14 +78,15 @@ class Numerics:
         storage_intermediates: intermediate results may be rounded to the storage dtype.
         tf32: float32 matrix products may round their operands to TF32.
         signed_zero: zeros must have the oracle's sign.
-        subnormals: `flush` allows zero where the oracle lies below the output dtype's smallest normal number.
+        subnormals: `either` allows to flush results below float32's smallest normal number, `flush` also those below
+            the output dtype's own, `keep` demands them all.
     """
 
     accumulate: str = "float32"
     storage_intermediates: bool = False
     tf32: bool = False
     signed_zero: bool = False
-    subnormals: Literal["keep", "flush"] = "keep"
+    subnormals: Literal["either", "flush", "keep"] = "either"
 
 
 @dataclass(frozen=True)
@@ -370,7 +371,7 @@ def _check_declaration(spec: KernelSpec) -> None:
         except SpecError as error:
             raise SpecError(f"{where}: {error}") from error
     try:
-        spec.hunting.check(tuple(spec.inputs))
+        spec.hunting.check(tuple(spec.inputs), tuple(spec.axes or (*spec.axis_names, *spec.attributes)))
     except SpecError as error:
         raise SpecError(f"{where}: {error}") from error
     missing = [name for name in spec.axis_names if spec.axes is not None and name not in spec.axes]
