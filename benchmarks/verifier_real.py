@@ -161,6 +161,8 @@ def measure_real(
         problem = Problem.pose(catalogue.task(task), case, seed)
         draws[task, dtype] = draws.get((task, dtype), 0) + 1
         for kernel in kernels:
+            if time.perf_counter() - started > budget:
+                break
             refusals = fates.setdefault((task, dtype), {}).setdefault((kernel.name, kernel.honest), {})
             _try(runners[kernel.backend], kernel, problem, judges, refusals)
         waiting.insert(0 if kernels[0].source else len(waiting), item)
