@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kparity import Evidence, Numerics, Problem, Session, edge, kernel_spec, normal, tensor, typical
 from kparity.bounds import HonestError, Sequential, is_large
 from kparity.dtypes import dtype, is_float, spacing
-from kparity.ensemble import Jittered, TensorCore
+from kparity.ensemble import Jittered, TensorCore, Wandering, set_jitter
 from kparity.inputs import generate
 from kparity.oracle import evaluate_reference, round_to
 from kparity.verify import APPEAL_DRAWS, judge
@@ -679,3 +679,17 @@ def test_the_ensemble_survives_functions_that_return_plain_arrays():
     for kind in (Sequential, Jittered, TensorCore):
         masked = np.where(rounded[0] > 0, rounded[0].view(kind), 0)
         assert type(masked) is kind
+
+
+def test_wandering_products_stray_as_far_as_terms_added_in_order():
+    rng = np.random.default_rng(0)
+    a, b = rng.random((6, 4000), dtype=np.float32), rng.random((4000, 5), dtype=np.float32)
+    truth = a.astype(np.float64) @ b.astype(np.float64)
+    in_order = np.add.accumulate(a[:, :, None] * b, axis=1)[:, -1]
+    naive, plain = np.abs(in_order - truth).mean(), np.abs(a @ b - truth).mean()
+    set_jitter(None, "a draw")
+    strayed = np.abs(np.asarray(a.view(Wandering) @ b.view(Wandering), np.float64) - truth).mean()
+    assert naive / 8 < strayed < 4 * naive
+    assert strayed > 2 * plain
+    one = (a.view(Wandering) @ b[:, 0].view(Wandering)).shape
+    assert one == (6,)
