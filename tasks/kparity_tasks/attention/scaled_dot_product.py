@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from kparity import Hunting, Independent, Numerics, edge, hill, integers, kernel_spec, normal, perf, typical
+from kparity import Hunting, Independent, Numerics, edge, hill, integers, kernel_spec, mirrored, normal, perf, typical
 from kparity_tasks.dtypes import FLOATS
 
 
@@ -105,7 +105,9 @@ def _aligned_to_the_start(q, k, v, causal=False):
         own={
             "hill": {"q": normal(0, 0.1), "v": hill(start=2)},
             "mean": {"q": integers(0, 1), "v": integers(1, 128)},  # every key weighs the same: next to no rounding
+            "totals": {"q": integers(0, 1), "v": mirrored(64, 127, axis=2, rest=1)},  # of 2^n keys: none at all
         },
+        axes={"totals": {"causal": (False,), "keys": (64, 128)}},
     ),
     flops="4 * batch * heads * queries * keys * head_dim // (1 + causal)",
     numerics=Numerics(storage_intermediates=True),
