@@ -11,7 +11,7 @@ from kparity_opencl.language import build
 _SPIN = """
 kernel void spin(global float *kept, uint units) {
     float x = kept[0];
-    for (uint i = 0; i < units * 20000u; ++i) x = fma(x, 0.9999f, 1e-4f);
+    for (uint i = 0; i < units * 80000u; ++i) x = fma(x, 0.9999f, 1e-4f);
     kept[0] = x;
 }
 """
