@@ -309,3 +309,18 @@ def test_a_backend_that_dies_or_raises_while_it_preloads_still_has_workers():
             started = {"raises": "fork"}.get(backend.name, "spawn")
             assert runner.assurance.started == started
             runner.close()
+
+
+def test_cupy_keeps_its_kernels_where_the_worker_says_although_another_process_imported_it(python, tmp_path):
+    pytest.importorskip("cupy")
+    program = (
+        "import cupy, os, sys\n"
+        "from cupy.cuda import compiler\n"
+        "from kparity_cuda.gpu import follow_the_cache_folder\n"
+        "os.environ['CUPY_CACHE_DIR'] = sys.argv[1]\n"
+        "follow_the_cache_folder()\n"
+        "backend = getattr(compiler, '_kernel_cache_backend', None)\n"
+        "print(backend._cache_dir if backend is not None else sys.argv[1])"
+    )
+    done = python("-c", program, str(tmp_path / "mine"))
+    assert done.stdout.strip() == str(tmp_path / "mine"), done.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,14 +25,12 @@ def absence() -> str | None:
     return None if count else "CUDA finds no device"
 
 
-def _follow_the_cache_folder() -> None:
+def follow_the_cache_folder() -> None:
     """CuPy 14 remembers the folder of compiled kernels from its import, which may have been another process's."""
     from cupy.cuda import compiler
 
-    with contextlib.suppress(ImportError, AttributeError):
-        from cupy.cuda._compiler_cache import _DiskKernelCacheBackend
-
-        compiler._set_kernel_cache_backend(_DiskKernelCacheBackend())
+    if hasattr(compiler, "_set_kernel_cache_backend"):
+        compiler._set_kernel_cache_backend(compiler._DiskKernelCacheBackend())
 
 
 class Words:
@@ -57,7 +54,7 @@ class Gpu:
         count = runtime.getDeviceCount()
         if not 0 <= index < count:
             raise Unavailable(f"there is no CUDA device {index}", f"devices 0 to {count - 1} exist")
-        _follow_the_cache_folder()
+        follow_the_cache_folder()
         self._cupy = cupy
         self._device = cupy.cuda.Device(index)
         self._device.use()
