@@ -18,7 +18,7 @@ import numpy as np
 
 from kparity import dtypes
 from kparity.case import Case
-from kparity.ensemble import Jittered, Sequential, TensorCore, Wandering, moved, set_jitter
+from kparity.ensemble import Backwards, Jittered, Sequential, TensorCore, Wandering, moved, set_jitter
 from kparity.inputs import Arrays, stream
 from kparity.oracle import evaluate_reference
 from kparity.spec import KernelSpec
@@ -112,6 +112,7 @@ def _unperturbed(spec: KernelSpec, case: Case, inputs: Arrays) -> Iterator[Array
         yield evaluate_reference(spec, case, inputs, precision, formulation)
     if not is_large(case):
         yield evaluate_reference(spec, case, _as(Sequential, case, inputs, precision), precision)
+        yield evaluate_reference(spec, case, _as(Backwards, case, inputs, precision), precision)
     if _multiplies_narrow_operands(spec, case):
         yield evaluate_reference(spec, case, _as(TensorCore, case, inputs, precision), precision)
 

@@ -189,6 +189,14 @@ class Sequential(np.ndarray):
         return np.asarray(np.take(np.add.accumulate(array, axis=axis), [-1], axis=axis))
 
 
+class Backwards(Sequential):
+    """Sequential sums from the last element to the first: what is small and comes late is not lost behind a spike."""
+
+    @staticmethod
+    def _total(array: np.ndarray, axis: int) -> np.ndarray:
+        return Sequential._total(np.flip(array, axis), axis)
+
+
 class Wandering(Sequential):
     """Sequential sums whose every addition is off by up to half an ulp at random.
 

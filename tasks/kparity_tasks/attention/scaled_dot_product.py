@@ -106,8 +106,12 @@ def _aligned_to_the_start(q, k, v, causal=False):
             "hill": {"q": normal(0, 0.1), "v": hill(start=2)},
             "mean": {"q": integers(0, 1), "v": integers(1, 128)},  # every key weighs the same: next to no rounding
             "totals": {"q": integers(0, 1), "v": mirrored(64, 127, axis=2, rest=1)},  # of 2^n keys: none at all
+            "pairs": {"q": normal(0, 3)},  # as many batches as heads, so that they can be mistaken for each other
         },
-        axes={"totals": {"causal": (False,), "keys": (64, 128)}},
+        axes={
+            "totals": {"causal": (False,), "queries": range(1, 65), "keys": (64, 128)},
+            "pairs": {"batch": (2,), "kv_heads": (2,), "group": (1,), "queries": (3,), "past": (2,)},
+        },
     ),
     flops="4 * batch * heads * queries * keys * head_dim // (1 + causal)",
     numerics=Numerics(storage_intermediates=True),
