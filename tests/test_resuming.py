@@ -275,6 +275,7 @@ def test_every_option_comes_back_as_it_was(session, tmp_path):
         roles=("edge",),
         cases=("n=1,*",),
         coverage="quick",
+        hunt=True,
     )
     assert all(getattr(selection, name) for name in Selection.__struct_fields__)
     session.prepare(selection, Options(**changed), out=tmp_path / "run").close()
