@@ -91,8 +91,14 @@ class Census:
         self._threads = set(sys._current_frames())
         self._children = set(_children())
 
-    def threads(self) -> list[str]:
-        """Threads that have come since and still run."""
+    def threads(self, patience_s: float = 0.01) -> list[str]:
+        """Threads that have come since and still run, after a moment in which one that was joined leaves the list."""
+        deadline = time.monotonic() + patience_s
+        while (found := self._running()) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return found
+
+    def _running(self) -> list[str]:
         found = []
         for number, frame in list(sys._current_frames().items()):
             if number not in self._threads:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import select
+import threading
 import time
 
 import msgspec
@@ -17,11 +18,10 @@ from kparity.sandbox.nursery import Child
 
 _SHOWN = 4096
 _LONGEST = 1 << 16
-_ANSWER = msgspec.msgpack.Decoder(wire.Answer)  # made once: several threads at a type's first use have crashed msgspec
+_ANSWER = msgspec.msgpack.Decoder(wire.Answer)
+_DECODING = threading.Lock()
+"""msgspec has crashed the process where several threads decoded the same types at once."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-# msgspec looks a type over when it first decodes one and crashes where several threads do so at once: do it here.
-msgspec.msgpack.Decoder(wire.Answer)
 
 
 class Link:
@@ -58,7 +58,8 @@ class Link:
         """
         payload = self._read(wire.length_of(self._read(wire.HEADER.size, deadline)), deadline)
         try:
-            answer = _ANSWER.decode(payload)
+            with _DECODING:
+                answer = _ANSWER.decode(payload)
             _check(msgspec.to_builtins(answer.body, builtin_types=(bytes,)))
         except (msgspec.MsgspecError, KparityError, ValueError, TypeError, RecursionError, MemoryError) as error:
             raise WorkerError(f"the worker broke the protocol: {shown(str(error), 500)}") from error
