@@ -241,7 +241,7 @@ class Problems:
 
     def _full(self) -> bool:
         with self._guard:
-            return sum(map(_weight, self._posed.values())) > self._capacity // 2
+            return sum(one.nbytes for one in self._posed.values()) > self._capacity // 2
 
     def pose(self, spec: KernelSpec, case: Case) -> Problem:
         """The problem of that case; waits if another lane is just posing it."""
@@ -256,7 +256,7 @@ class Problems:
             problem = Problem.pose(spec, case, self._seed)
             with self._guard:
                 self._posed[key] = problem
-                while len(self._posed) > 1 and sum(map(_weight, self._posed.values())) > self._capacity:
+                while len(self._posed) > 1 and sum(one.nbytes for one in self._posed.values()) > self._capacity:
                     self._posed.popitem(last=False)
             return problem
 
@@ -422,7 +422,3 @@ def _agenda(lanes: Sequence[Lane]) -> list[tuple[KernelSpec, Case]]:
         for place, (_, spec, case) in enumerate(lane.work):
             agenda.setdefault((case.task, case.key), (place, spec, case))
     return [(spec, case) for _, spec, case in sorted(agenda.values(), key=lambda item: item[0])]
-
-
-def _weight(problem: Problem) -> int:
-    return sum(array.nbytes for array in problem.arrays())

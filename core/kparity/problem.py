@@ -83,10 +83,11 @@ class Problem:
         axes = [axis or "" for axis in axes_of(self.spec.outputs[output])]
         return [int(self.chosen[axis][i]) if axis in self.chosen else i for axis, i in zip(axes, index, strict=True)]
 
-    def arrays(self) -> Arrays:
-        """Every array that the problem holds, those of its parts included."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes of every array that the problem holds, those of its parts included."""
         own = (*self.inputs, *self.oracle, *self.bounds, *self.honest.errors)
-        return (*own, *(array for part in self.parts for array in part.arrays()))
+        return sum(array.nbytes for array in own) + sum(part.nbytes for part in self.parts)
 
     @classmethod
     def _on(

@@ -20,6 +20,10 @@ class _Slot:
     number: int = 0
     problem: Problem | None = None
 
+    @property
+    def nbytes(self) -> int:
+        return self.problem.nbytes if self.problem is not None else 0
+
 
 class SharedDraws:
     """Problems drawn at random, each numbered when its seed is drawn.
@@ -66,10 +70,6 @@ class SharedDraws:
     def _make_room(self) -> None:
         """Forget what was not asked for the longest."""
         with self._guard:
-            held = sum(_weight(slot.problem) for slot in self._slots.values())
+            held = sum(slot.nbytes for slot in self._slots.values())
             while held > self._capacity and len(self._slots) > 1:
-                held -= _weight(self._slots.popitem(last=False)[1].problem)
-
-
-def _weight(problem: Problem | None) -> int:
-    return sum(array.nbytes for array in problem.arrays()) if problem is not None else 0
+                held -= self._slots.popitem(last=False)[1].nbytes
