@@ -12,11 +12,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from kparity import Options, Selection, Session, UsageError, read_runs
+from kparity import UsageError, read_runs
 from kparity.cluster.dealing import ATTEMPTS, Deck
 from kparity.cluster.shipping import gather
 from kparity.resuming import Past
@@ -157,7 +158,8 @@ class Nodes:
 @pytest.fixture
 def nodes():
     """A cluster of two nodes. Paths of sockets must be short: pytest's own folder is too long a name."""
-    ray = pytest.importorskip("ray")
+    if find_spec("ray") is None:
+        pytest.skip("needs Ray: pip install 'kparity[ray]'")
     folder = Path(tempfile.mkdtemp(prefix="kp"))
     cluster = Nodes(folder)
     try:
@@ -167,7 +169,6 @@ def nodes():
         cluster.start("two", f"--address={cluster.address}")
         yield cluster
     finally:
-        ray.shutdown()
         for number in range(len(cluster.processes)):
             cluster.kill(number)
         shutil.rmtree(folder, ignore_errors=True)
@@ -186,29 +187,40 @@ def _wait(until, seconds: float = 60.0) -> None:
         time.sleep(0.2)
 
 
-@pytest.mark.slow
-def test_two_nodes_share_a_run_and_a_killed_one_loses_nothing(nodes, install, tmp_path):
-    from kparity.cluster.executor import RayExecutor
+DRIVER = """
+import os, signal, sys
 
+from kparity import Options, Selection, Session
+from kparity.cluster.executor import RayExecutor
+
+address, folder, victim = sys.argv[1:]
+selection = Selection(tasks=("shipped/double",), backends=("slow",))
+options = Options(seed=3, timing=None, repeats=0, isolation="inline")
+run = RayExecutor(Session(), address).prepare(selection, options, folder)
+print("planned", run.total, len(run.info.devices))
+places = set()
+for evaluation in run:
+    print(evaluation.status, evaluation.device.uuid, evaluation.verdict.message)
+    places.add(evaluation.device.uuid)
+    if victim and len(places) == 2:
+        os.killpg(int(victim), signal.SIGKILL)
+        victim = ""
+"""
+"""Drives a run from a process of its own, as users do; Ray leaves threads in the process that joined a cluster."""
+
+
+@pytest.mark.slow
+def test_two_nodes_share_a_run_and_a_killed_one_loses_nothing(nodes, install, python, tmp_path):
     install("shipped", sources={"shipped_plugin": PLUGIN}, shipped="shipped_plugin")
-    session = Session()
-    executor = RayExecutor(session, nodes.address)
-    options = Options(seed=3, timing=None, repeats=0, isolation="inline")
-    selection = Selection(tasks=("shipped/double",), backends=("slow",))
     _wait(lambda: _alive(nodes.address) == 2)
-    run = executor.prepare(selection, options, tmp_path / "run")
-    assert run.total == 48, "stations that are alike share the cases"
-    assert len(run.info.devices) == 2
-    seen = Counter()
-    killed = False
-    for evaluation in run:
-        assert evaluation.status == "passed", evaluation.verdict.message
-        seen[evaluation.device.uuid] += 1
-        if not killed and len(seen) == 2:
-            nodes.kill(1)
-            killed = True
-    assert killed, "both nodes took part"
-    assert seen.total() == 48
+    done = python("-c", DRIVER, nodes.address, str(tmp_path / "run"), str(nodes.processes[1].pid))
+    assert done.returncode == 0, done.stderr[-4000:]
+    planned, *lines = [
+        line for line in done.stdout.splitlines() if line.startswith(("planned", "passed", "failed", "error"))
+    ]
+    assert planned == "planned 48 2", "stations that are alike share the cases"
+    assert nodes.processes[1].wait(10) == -signal.SIGKILL, "both nodes took part"
+    assert Counter(line.split()[0] for line in lines) == {"passed": 48}, done.stdout
     read = read_runs([tmp_path / "run"])
     assert len(read.runs) == 2, "a run folder for each station, read as one"
     places = {(one.case.key, one.implementation.name): one.device.uuid for _, one in read}

@@ -23,7 +23,7 @@ def suite(pytester, monkeypatch, install, environment):
 
     def call(marker, *arguments, body=KERNELS):
         pytester.makepyfile(body.format(marker=marker))
-        return pytester.runpytest_subprocess("-p", "kparity.pytest_plugin", "-p", "no:cacheprovider", *arguments)
+        return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
 
     return call
 
@@ -131,7 +131,7 @@ def test_a_run_that_does_not_use_it_imports_nothing_more_than_kparity(python, tm
         "import json, sys\n\ndef test_other():\n"
         "    print('LOADED', json.dumps([name for name in sys.modules if name.startswith('kparity.')]))\n"
     )
-    done = python("-m", "pytest", "-p", "kparity.pytest_plugin", "-q", "-rP", str(tmp_path / "test_other.py"))
+    done = python("-m", "pytest", "-q", "-rP", str(tmp_path / "test_other.py"))
     assert done.returncode == 0, done.stdout
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("LOADED ")]
     loaded = set(json.loads(line.removeprefix("LOADED ")))

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import socket
+import threading
 import time
 
 import numpy as np
@@ -177,6 +178,41 @@ def test_support_is_asked_for_each_case(isolation):
         assert (refused.status, refused.verdict.message) == ("unsupported", "more than seven is too many")
     assert by_size[1, "float16"].verdict.message == "Picky has no float16"
     assert not any(one.measurements for one in by_size.values())
+
+
+def test_a_runner_that_is_closed_again_leaves_the_files_alone_that_were_opened_since():
+    runner = ProcessRunner(ToyBackend(), 30)
+    runner.open(0)
+    runner.close()
+    files = [end for _ in range(8) for end in os.pipe()]
+    runner.close()
+    for descriptor in files:
+        os.close(descriptor)  # raises where it is closed already
+    assert not runner.alive
+    assert runner.output() == ""
+    with pytest.raises(WorkerError, match="the worker was ended"):
+        runner.load(target="toy_kernels:good")
+
+
+def test_a_runner_that_another_thread_closes_tells_who_was_asking():
+    runner = ProcessRunner(ToyBackend(), 30)
+    runner.open(0)
+    heard = []
+
+    def ask():
+        try:
+            runner.load(source="import time\ntime.sleep(60)\n", entry_point="scale")
+        except WorkerError as error:
+            heard.append(str(error))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.2)
+    started = time.monotonic()
+    runner.close()
+    asking.join(10)
+    assert time.monotonic() - started < 5
+    assert heard == ["the worker died: SIGKILL"]
 
 
 def test_an_answer_to_another_request_or_from_another_worker_is_refused():

@@ -123,6 +123,27 @@ def test_a_candidate_may_have_another_entry_point_and_attributes_reach_it(sessio
     assert [one.status for one in ignoring.evaluations] == ["passed", "failed"]
 
 
+def test_inline_the_hosts_own_threads_are_not_held_against_a_candidate(session):
+    done, threads = threading.Event(), []
+
+    def come_and_go():
+        while not done.is_set():
+            threads.append(threading.Thread(target=done.wait, args=(0.2,)))
+            threads[-1].start()
+            time.sleep(0.005)
+
+    host = threading.Thread(target=come_and_go)
+    host.start()
+    try:
+        source = "def scale(x, factor): return x * x.dtype.type(factor)"
+        outcome = session.evaluate("toy/scale", "toy", source, options=INLINE)
+    finally:
+        done.set()
+        host.join()
+    assert outcome.passed
+    assert "same process" in outcome.evaluations[0].detection.lacking["census"]
+
+
 def scale_by_factor(x, factor=2.0):
     """Every element times factor."""
     return x * x.dtype.type(factor)

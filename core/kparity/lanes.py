@@ -94,9 +94,6 @@ class Lane:
             self.device = self.runner.open(0)
         except Unavailable as error:
             self.unavailable = error
-        except (OSError, ValueError):  # the runner was closed under our hands
-            if not self.abandoned:
-                raise
         except WorkerError as error:
             if self.abandoned:
                 return

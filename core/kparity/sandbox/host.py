@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import os
 import secrets
 import signal
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from kparity.backend import Backend, DeviceInfo, Support
@@ -61,6 +63,7 @@ class InlineRunner(WatchedEngine):
     """Runs in this process: quick to develop with, and the record says so."""
 
     isolation: Isolation = "inline"
+    alone = False
     assurance = Assurance()
 
     def supports(self, case: Case) -> Support:
@@ -80,7 +83,7 @@ class InlineRunner(WatchedEngine):
 
 
 class ProcessRunner:
-    """Runs in a worker process of its own.
+    """Runs in a worker process of its own. Any thread may close it; what another one is asking then ends with an error.
 
     Args:
         backend: only its class is used; the worker makes its own instance.
@@ -111,6 +114,8 @@ class ProcessRunner:
         self.device: DeviceInfo | None = None
         self._arena = Arena()
         self._room = (0, 0)
+        self._using = threading.RLock()
+        self._closed = False
         self._start()
 
     def open(self, index: int) -> DeviceInfo:
@@ -131,19 +136,21 @@ class ProcessRunner:
     def execute(self, case: Case, inputs: Arrays) -> Returned:
         """See `Engine.execute`. Outputs may be four times as large as declared; that they differ is for the verdict."""
         room = 4 * sum(array.nbytes for array in case.outputs) + _ROOM
-        blocks, start, end = self._arena.write(inputs, room)
-        self._room = start, end
-        return self._returned(wire.Execute(case.disguised(), blocks, start, end))
+        with self._use():
+            blocks, start, end = self._arena.write(inputs, room)
+            self._room = start, end
+            return self._returned(wire.Execute(case.disguised(), blocks, start, end))
 
     def again(self) -> Returned:
         """See `Engine.again`."""
         return self._returned(wire.Again(*self._room))
 
     def _returned(self, request: wire.Execute | wire.Again) -> Returned:
-        reply = self._ask(request, wire.Executed)
-        if reply.compile_s < 0 or reply.first_call_s < 0:
-            raise WorkerError("the worker broke the protocol: a call took less than no time")
-        outputs = self._arena.read(reply.outputs, request.start, request.end)
+        with self._use():
+            reply = self._ask(request, wire.Executed)
+            if reply.compile_s < 0 or reply.first_call_s < 0:
+                raise WorkerError("the worker broke the protocol: a call took less than no time")
+            outputs = self._arena.read(reply.outputs, request.start, request.end)
         return Returned(outputs, reply.inputs_digest[:64], reply.compile_s, reply.first_call_s, reply.findings)
 
     def calibrate(self, *, ceilings: bool, known: Sequence[str] = ()) -> Calibration:
@@ -174,7 +181,8 @@ class ProcessRunner:
 
     def vary(self, variation: Variation) -> None:
         """See `Engine.vary`."""
-        self._ask(wire.Vary(variation.key, self._arena.write(variation.pools, 0)[0]), wire.Done)
+        with self._use():
+            self._ask(wire.Vary(variation.key, self._arena.write(variation.pools, 0)[0]), wire.Done)
 
     def stage(self, count: int) -> None:
         """See `Engine.stage`."""
@@ -191,24 +199,40 @@ class ProcessRunner:
     def fetch(self, place: int) -> tuple[tuple[str, ...], Arrays]:
         """See `Engine.fetch`; as much room as `execute` gave."""
         start, end = self._room
-        reply = self._ask(wire.Fetch(place, start, end), wire.Fetched)
-        return reply.seeds, self._arena.read(reply.outputs, start, end)
+        with self._use():
+            reply = self._ask(wire.Fetch(place, start, end), wire.Fetched)
+            return reply.seeds, self._arena.read(reply.outputs, start, end)
 
     def output(self) -> str:
         """The last few kilobytes that the worker printed since the last call of this method."""
-        return self._link.output()
+        with self._using:
+            return "" if self._closed else self._link.output()
 
     @property
     def alive(self) -> bool:
         """Whether anything is left of the worker."""
-        return not self._child.ended(0)
+        with self._using:
+            return not self._closed and not self._child.ended(0)
 
     def close(self) -> None:
-        """End the worker and whatever it started; returns when nothing is left of it."""
-        self._child.end(_ENDING_S)
-        self._arena.close()
-        if self._own:
-            self._nursery.close()
+        """End the worker and whatever it started; returns when nothing is left of it. Once more does nothing."""
+        self._child.stop(_ENDING_S)
+        with self._using:  # whoever was asking has met the end of the pipe
+            if self._closed:
+                return
+            self._closed = True
+            self._child.end(_ENDING_S)
+            self._arena.close()
+            if self._own:
+                self._nursery.close()
+
+    @contextlib.contextmanager
+    def _use(self) -> Iterator[None]:
+        """Nobody closes the worker's descriptors meanwhile, whose numbers may soon be those of other files."""
+        with self._using:
+            if self._closed:
+                raise WorkerError("the worker was ended")
+            yield
 
     def _start(self) -> None:
         self._child: Child = self._nursery.bear(self._backend, self._arena, self._limits)
@@ -220,6 +244,10 @@ class ProcessRunner:
         Raises:
             WorkerError: the worker died or did not begin in time.
         """
+        with self._use():
+            return self._met()
+
+    def _met(self) -> Assurance:
         words = ""
         for _ in range(3):
             deadline = time.monotonic() + self._timeout_s
@@ -241,13 +269,14 @@ class ProcessRunner:
     def _ask(self, request: wire.Request, expected: type[R]) -> R:
         number = next(self._ids)
         deadline = time.monotonic() + self._timeout_s
-        try:
-            self._link.send(wire.Envelope(number, request), deadline)
-            answer = self._link.receive(deadline)
-        except TimeoutError:
-            raise WorkerError(f"no answer within {self._timeout_s:g} s; the worker was ended") from None
-        except (EOFError, BrokenPipeError):
-            raise WorkerError(f"the worker died: {self._cause_of_death()}") from None
+        with self._use():
+            try:
+                self._link.send(wire.Envelope(number, request), deadline)
+                answer = self._link.receive(deadline)
+            except TimeoutError:
+                raise WorkerError(f"no answer within {self._timeout_s:g} s; the worker was ended") from None
+            except (EOFError, BrokenPipeError):
+                raise WorkerError(f"the worker died: {self._cause_of_death()}") from None
         return self._checked(answer, number, expected)
 
     def _checked(self, answer: wire.Answer, number: int, expected: type[R]) -> R:

@@ -58,15 +58,20 @@ class Child:
                 (self.status,) = STATUS.unpack(report)
         return True
 
-    def end(self, timeout_s: float) -> None:
-        """End the worker and all that it started, wait for that, and close everything."""
+    def stop(self, timeout_s: float) -> None:
+        """End the worker and all that it started, and wait; whoever reads from it meets the end of the pipe."""
         with contextlib.suppress(OSError):
             self.leash.shutdown(socket.SHUT_WR)
         with contextlib.suppress(OSError, ValueError):
             self.ended(timeout_s)
+
+    def end(self, timeout_s: float) -> None:
+        """`stop`, and close everything; nobody may be using it any more. Once more does nothing."""
+        self.stop(timeout_s)
         for descriptor in (self.requests, self.replies, self.output):
-            with contextlib.suppress(OSError):
+            if descriptor >= 0:
                 os.close(descriptor)
+        self.requests = self.replies = self.output = -1  # these numbers may soon mean something else
         self.leash.close()
 
 

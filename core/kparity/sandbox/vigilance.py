@@ -20,18 +20,24 @@ LATER_S = 0.03
 class Vigilance:
     """Watches one candidate in this process, from before it is loaded.
 
+    Args:
+        backend: what the candidate runs on.
+        alone: nothing but the candidate starts threads and processes here; false in the judge's own process.
+
     Attributes:
         lacking: protections that this backend does not give, with the reason.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, alone: bool = True) -> None:
         self._backend = backend
         self._faults: dict[str, CheckResult] = {}
         self._looked: set[Detector] = set()
         self.lacking: dict[Detector, str] = {}
         self._integrity = Integrity(backend)
         self._state = ProcessState()
-        self._census = Census()
+        self._census = Census() if alone else None
+        if self._census is None:
+            self.lacking["census"] = "the judge's own threads and processes are in the same process"
         self._modes = backend.numerics_modes()
         if self._modes is None:
             self.lacking["modes"] = f"{backend.name} does not tell its numerics modes"
@@ -50,7 +56,8 @@ class Vigilance:
             earlier: outputs of the call before, still held.
         """
         self._guarded("overlap", lambda: self._overlap(arguments, outputs, earlier))
-        self._guarded("census", lambda: self._alone(self._census.threads()))
+        if census := self._census:
+            self._guarded("census", lambda: self._alone(census.threads()))
 
     def settled(self, outputs: Sequence[Any], hosts: Sequence[np.ndarray]) -> None:
         """Look at outputs once more: what arrives late differs from what was there at the return."""
@@ -64,7 +71,8 @@ class Vigilance:
 
     def inspect(self) -> None:
         """Everything else: dear, once for each execution or timing."""
-        self._guarded("census", lambda: self._alone(self._census.lingering()))
+        if census := self._census:
+            self._guarded("census", lambda: self._alone(census.lingering()))
         self._guarded("integrity", self._untouched)
         self._guarded("modes", self._same_modes)
 

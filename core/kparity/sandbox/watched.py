@@ -37,7 +37,13 @@ class Witnessed(msgspec.Struct, frozen=True):
 
 
 class WatchedEngine(Engine):
-    """An engine that watches what it runs once it was told to; until then it is like any other."""
+    """An engine that watches what it runs once it was told to; until then it is like any other.
+
+    Attributes:
+        alone: nothing but what it runs starts threads and processes in this process.
+    """
+
+    alone = True
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
@@ -49,7 +55,7 @@ class WatchedEngine(Engine):
     def watch(self) -> None:
         """Watch what is loaded from now on with every detector."""
         if self._vigilance is None:
-            self._vigilance = Vigilance(self._backend)
+            self._vigilance = Vigilance(self._backend, self.alone)
 
     def vary(self, variation: Variation) -> None:
         """From now on, every timed or staged call of what was executed last gets fresh content."""
