@@ -114,6 +114,8 @@ def test_no_cheat_passes_and_every_honest_candidate_does(candidate, session, dev
     if missing:
         pytest.skip(missing)
     _, wrong = corpus.try_one(session, candidate)
+    if "is the machine busy" in wrong:  # it was: nobody was accused, and an honest candidate is tried again
+        _, wrong = corpus.try_one(session, candidate)
     assert not wrong
 
 

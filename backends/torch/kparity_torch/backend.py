@@ -14,6 +14,7 @@ from kparity import Case, DeviceInfo, Probes, Unavailable, cpu_name, dtypes
 from kparity_nvidia import OnNvidia, tensors
 from kparity_torch.compiled import ToCompile
 from kparity_torch.specimens import SPECIMENS
+from kparity_torch.vml import settle
 
 if TYPE_CHECKING:
     import torch
@@ -78,6 +79,7 @@ class TorchBackend(OnNvidia):
         return self.attach(info) if torch.version.cuda else info
 
     def _open_cpu(self) -> DeviceInfo:
+        settle(self._torch)
         return DeviceInfo(
             backend=self.name,
             name=cpu_name(),
@@ -112,7 +114,9 @@ class TorchBackend(OnNvidia):
 
     def preload(self) -> None:
         """Import torch, which touches no GPU before it is asked for one."""
-        import torch  # noqa: F401
+        import torch
+
+        settle(torch)
 
     def put(self, array: np.ndarray) -> torch.Tensor:
         """A contiguous copy on the device; formats that NumPy and torch do not exchange travel as integers."""
