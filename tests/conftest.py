@@ -28,9 +28,10 @@ sys.path.insert(0, str(PLUGINS))
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_leases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nobody outside this test run is waited for."""
+def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nobody outside this test run is waited for, and no oracle is known from an earlier one."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KPARITY_ORACLE_CACHE", "off")
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
         yield
 
@@ -84,9 +85,8 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def bare_environment(**more: str) -> dict[str, str]:
     """PATH, HOME and the import path of this process, nothing else of the developer's shell."""
-    kept = {
-        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR") if name in os.environ
-    }
+    names = ("PATH", "HOME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR", "KPARITY_ORACLE_CACHE")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     return {**kept, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry), **more}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from kparity import Implementation, NothingEvaluatedError, Problem, Session, edge, hookimpl, kernel_spec, perf, typical
 from kparity.agreement import agree, compare_outputs, select
-from kparity.lanes import Options
+from kparity.options import Options
 
 
 @kernel_spec(

@@ -265,6 +265,7 @@ def test_every_option_comes_back_as_it_was(session, tmp_path):
         "repeats": 5,
         "watch": "all",
         "policy": "hand-written",
+        "oracle_cache": False,
     }
     assert set(changed) == set(Options.__struct_fields__), "a new option must come back too"
     selection = Selection(

@@ -51,7 +51,7 @@ from kparity.evaluator import Cascade, Evaluator, Submission
 from kparity.hookspecs import hookimpl
 from kparity.host import cpu_name
 from kparity.independence import Independent
-from kparity.lanes import Options
+from kparity.options import Options
 from kparity.patterns import Hunting
 from kparity.plan import Selection
 from kparity.problem import Problem

@@ -15,9 +15,11 @@ from kparity.case import Case
 from kparity.errors import KparityError, NothingEvaluatedError, WorkerError
 from kparity.evaluation import Subject
 from kparity.inputs import Arrays
-from kparity.lanes import Lane, Options, open_all
+from kparity.lanes import Lane, open_all
+from kparity.options import Options
 from kparity.oracle import round_to
 from kparity.plan import Selection, lineups
+from kparity.posing import oracles
 from kparity.problem import Problem
 from kparity.sampling import cut_outputs
 from kparity.session import Session
@@ -121,6 +123,7 @@ def agree(
     spec = catalogue.task(task)
     chosen = list(cases) or [next(iter((*spec.cases(roles=["typical"]), *spec.cases())))]
     seed = secrets.randbits(48) if options.seed is None else options.seed
+    cache = oracles(options, ()) if options.seed is not None else None
     lanes = []
     for group in lineups(catalogue, Selection(tasks=(task,), backends=tuple(backends))):
         lane = Lane(catalogue.backend(group.backend), group.implementations[0].label, options, session.nursery)
@@ -129,7 +132,7 @@ def agree(
     try:
         open_all(lanes)
         for case in chosen:
-            problem = Problem.pose(spec, case, seed)
+            problem = Problem.pose(spec, case, seed, cache)
             outputs: dict[str, Arrays] = {}
             left_out: dict[str, str] = {}
             for lane in lanes:

@@ -27,7 +27,7 @@ import msgspec
 from kparity.case import Case
 from kparity.errors import BacklogFull, NothingEvaluatedError, Unavailable, UsageError
 from kparity.evaluation import Subject, overall
-from kparity.lanes import Options
+from kparity.options import Options
 from kparity.plan import Selection, select_cases
 from kparity.records import Evaluation
 from kparity.roofline import primary_time

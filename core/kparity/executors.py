@@ -9,7 +9,7 @@ from typing import Protocol
 
 from kparity.backend import DeviceInfo
 from kparity.environment import RunInfo, Shard
-from kparity.lanes import Options
+from kparity.options import Options
 from kparity.plan import Selection
 from kparity.records import Evaluation
 from kparity.running import Run

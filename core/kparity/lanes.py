@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import queue
 import threading
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import msgspec
 
@@ -20,44 +16,17 @@ from kparity.case import Case
 from kparity.clock import ClockReport
 from kparity.errors import KparityError, Unavailable, WorkerError
 from kparity.evaluation import Setting, Subject, blank_record, evaluate, lost
-from kparity.host import is_busy, memory_bytes
+from kparity.host import is_busy
 from kparity.lease import lease
-from kparity.problem import Problem
-from kparity.records import Ceilings, Evaluation, Isolation, Policy, Verdict
+from kparity.machine import Machine
+from kparity.options import Options
+from kparity.posing import Problems, oracles
+from kparity.records import Ceilings, Evaluation, Verdict
 from kparity.roofline import HOST, best_ceilings, known_ceilings, recall_ceilings, remember_ceilings
 from kparity.sandbox.host import InlineRunner, ProcessRunner, Runner
-from kparity.sandbox.limits import Limits
 from kparity.sandbox.nursery import Nursery
 from kparity.spec import KernelSpec
-from kparity.timing import TimingPolicy
 from kparity.verify import Check
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run is carried out; these are the defaults, and reports print the ones in force.
-
-    Attributes:
-        seed: of every input; drawn at random where it is None.
-        isolation: `process` gives every line-up a worker; `inline` runs in this process.
-        timing: None takes no times.
-        timeout_s: for one request to a worker.
-        jobs: line-ups that work at the same time; 0 means one for each processor core.
-        limits: what the worker of a candidate may use.
-        repeats: further executions on the same inputs, of typical cases and of every case of a candidate, which say
-            whether an implementation is deterministic; 0 for none.
-        watch: whom the detectors watch: `candidates` that were given as source text, or `all`.
-        policy: whose kernels may run on the device: `any`, or `hand-written` ones only, library kernels fail.
-    """
-
-    seed: int | None = None
-    isolation: Isolation = "process"
-    timing: TimingPolicy | None = TimingPolicy()
-    timeout_s: float = 300.0
-    jobs: int = 0
-    limits: Limits = Limits()
-    repeats: int = 2
-    watch: Literal["candidates", "all"] = "candidates"
-    policy: Policy = "any"
 
 
 @dataclass
@@ -149,115 +118,6 @@ class Lane:
         return ProcessRunner(self.backend, self.options.timeout_s, self.nursery, limits)
 
 
-class Machine:
-    """Many may use the machine at once, but whoever takes a time has it alone; a waiting timing goes first.
-
-    Args:
-        jobs: how many may use it at once; 0 means one for each processor core.
-        apart: whatever is timed has hardware of its own, so that the judge may go on computing on the processor.
-    """
-
-    def __init__(self, jobs: int, *, apart: bool) -> None:
-        self._jobs = jobs or os.cpu_count() or 1
-        self.apart = apart
-        self._users = 0
-        self._others = 0
-        self._waiting = 0
-        self._timing = False
-        self._changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def shared(self, *, counted: bool = True) -> Iterator[None]:
-        """Hold while working without taking times; what is not counted only makes way for whoever takes a time."""
-
-        def free() -> bool:
-            return not self._timing and not self._waiting and (not counted or self._users < self._jobs)
-
-        with self._changed:
-            self._changed.wait_for(free)
-            self._users += counted
-            self._others += not counted
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._users -= counted
-                self._others -= not counted
-                self._changed.notify_all()
-
-    def thinking(self) -> contextlib.AbstractContextManager[None]:
-        """Hold while the judge computes."""
-        return contextlib.nullcontext() if self.apart else self.shared()
-
-    @contextlib.contextmanager
-    def exclusive(self, device: DeviceInfo) -> Iterator[None]:
-        """Hold while taking times on a device, which other processes leave alone meanwhile."""
-        with self._changed:
-            self._waiting += 1
-            self._changed.wait_for(lambda: not self._timing and not self._users and not self._others)
-            self._waiting -= 1
-            self._timing = True
-        try:
-            with lease(device):
-                yield
-        finally:
-            with self._changed:
-                self._timing = False
-                self._changed.notify_all()
-
-
-class Problems:
-    """The problems of a run, posed once and shared by all lanes while memory allows."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._capacity = memory_bytes() // 4
-        self._posed: OrderedDict[tuple[str, str], Problem] = OrderedDict()
-        self._locks: dict[tuple[str, str], threading.Lock] = {}
-        self._guard = threading.Lock()
-
-    def prefetch(self, agenda: Sequence[tuple[KernelSpec, Case]], stop: threading.Event) -> None:
-        """Pose problems ahead of need on idle cores, in order, as far as the cache holds them."""
-        queue_of_cases = iter(agenda)
-        guard = threading.Lock()
-
-        def work() -> None:
-            while not stop.is_set():
-                with guard:
-                    item = next(queue_of_cases, None)
-                if item is None:
-                    return
-                spec, case = item
-                while self._full() and not stop.is_set():
-                    time.sleep(0.05)
-                with contextlib.suppress(KparityError):  # the lane that needs it will report it
-                    self.pose(spec, case)
-
-        for _ in range(max(1, (os.cpu_count() or 1) // 4)):
-            threading.Thread(target=work, daemon=True).start()
-
-    def _full(self) -> bool:
-        with self._guard:
-            return sum(one.nbytes for one in self._posed.values()) > self._capacity // 2
-
-    def pose(self, spec: KernelSpec, case: Case) -> Problem:
-        """The problem of that case; waits if another lane is just posing it."""
-        key = (case.task, case.key)
-        with self._guard:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            with self._guard:
-                known = self._posed.get(key)
-            if known is not None:
-                return known
-            problem = Problem.pose(spec, case, self._seed)
-            with self._guard:
-                self._posed[key] = problem
-                while len(self._posed) > 1 and sum(one.nbytes for one in self._posed.values()) > self._capacity:
-                    self._posed.popitem(last=False)
-            return problem
-
-
 def run_lanes(lanes: Sequence[Lane], checks: Sequence[Check], seed: int, options: Options) -> Iterator[Evaluation]:
     """Work the lanes off and yield each record as it finishes. Lanes must be open; they are closed at the end.
 
@@ -265,7 +125,7 @@ def run_lanes(lanes: Sequence[Lane], checks: Sequence[Check], seed: int, options
     """
     kinds = {lane.device.kind for lane in lanes if lane.device is not None}
     machine = Machine(options.jobs, apart=options.timing is None or kinds <= {"gpu", "accelerator", "interpreter"})
-    problems = Problems(seed)
+    problems = Problems(seed, oracles(options, (subject for lane in lanes for subject, _, _ in lane.work)))
     finished: queue.Queue[Evaluation | BaseException | None] = queue.Queue()
     stop = threading.Event()
 

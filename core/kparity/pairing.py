@@ -14,6 +14,7 @@ from kparity.errors import UsageError
 from kparity.evaluation import Subject
 from kparity.lanes import Lane, open_all, same_device
 from kparity.lease import lease
+from kparity.posing import oracles
 from kparity.problem import Problem
 from kparity.replication import compare_processes
 from kparity.spec import KernelSpec
@@ -73,8 +74,9 @@ class Sides:
         trusted = [lane.clock is not None and lane.clock.trusted for lane in self.lanes]
         exclusive = functools.partial(lease, one.device)
         alone = shared or any(trusted) or one.options.isolation == "inline" or policy.processes <= 1
+        cache = oracles(one.options, self.subjects)
         for case in cases:
-            problem = Problem.pose(spec, case, seed)
+            problem = Problem.pose(spec, case, seed, cache)
             if alone:
                 sides = self._contestants(problem, shared=shared)
                 yield compare_on(case, *sides, policy, cases=len(cases), exclusive=exclusive)

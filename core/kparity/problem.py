@@ -12,6 +12,7 @@ from kparity.case import Case
 from kparity.independence import axes_of
 from kparity.inputs import Arrays, digest, generate
 from kparity.oracle import evaluate_reference
+from kparity.oracle_cache import Known, OracleCache
 from kparity.sampling import choose, cut_outputs, describe, oddities, restrict
 from kparity.spec import KernelSpec
 from kparity.stability import instability
@@ -46,14 +47,17 @@ class Problem:
     unstable: str = ""
 
     @classmethod
-    def pose(cls, spec: KernelSpec, case: Case, seed: int) -> Problem:
+    def pose(cls, spec: KernelSpec, case: Case, seed: int, cache: OracleCache | None = None) -> Problem:
         """Draw the inputs and evaluate the oracle and its bounds, of a large case on a sample where the spec allows it.
+
+        Args:
+            cache: where the oracle of these inputs may be known from, and is kept for others.
 
         Raises:
             SpecError: the reference contradicts the declaration on this case.
         """
         inputs = generate(spec, case, seed)
-        return cls._on(spec, case, seed, inputs, digest(inputs), examine=True)
+        return cls._on(spec, case, seed, inputs, digest(inputs), examine=True, cache=cache)
 
     def altered(self, seed: int, inputs: Arrays, inputs_digest: str) -> Problem:
         """The same case on other inputs of its kind, with a sample of its own.
@@ -91,26 +95,48 @@ class Problem:
 
     @classmethod
     def _on(
-        cls, spec: KernelSpec, case: Case, seed: int, inputs: Arrays, inputs_digest: str, *, examine: bool
+        cls,
+        spec: KernelSpec,
+        case: Case,
+        seed: int,
+        inputs: Arrays,
+        inputs_digest: str,
+        *,
+        examine: bool,
+        cache: OracleCache | None = None,
     ) -> Problem:
         samples = choose(spec, case, seed) if is_large(case) else []
         if not samples:
-            return cls._posed(spec, case, seed, inputs, inputs_digest, examine=examine)
+            return cls._posed(spec, case, seed, inputs, inputs_digest, examine=examine, cache=cache)
         whole = cls(spec, case, seed, inputs, (), HonestError((), 0), (), inputs_digest)
-        return replace(whole, parts=tuple(whole._part(chosen, examine=examine) for chosen in samples))
+        parts = tuple(whole._part(chosen, examine=examine, cache=cache) for chosen in samples)
+        return replace(whole, parts=parts)
 
     @classmethod
     def _posed(
-        cls, spec: KernelSpec, case: Case, seed: int, inputs: Arrays, inputs_digest: str, *, examine: bool
+        cls,
+        spec: KernelSpec,
+        case: Case,
+        seed: int,
+        inputs: Arrays,
+        inputs_digest: str,
+        *,
+        examine: bool,
+        cache: OracleCache | None = None,
     ) -> Problem:
-        with quiet(case):
+        def compute() -> Known:
             oracle = evaluate_reference(spec, case, inputs)
             honest = HonestError.estimate(spec, case, inputs, oracle)
             bounds = honest.bounds(spec, case, oracle)
             unstable = instability(spec, case, inputs, oracle, bounds) if examine else ""
-        return cls(spec, case, seed, inputs, oracle, honest, bounds, inputs_digest, unstable=unstable)
+            return Known(oracle, honest.errors, bounds, honest.draws, unstable)
 
-    def _part(self, chosen: Mapping[str, np.ndarray], *, examine: bool) -> Problem:
+        with quiet(case):
+            known = compute() if cache is None else cache.recall(spec, case, inputs, examine=examine, compute=compute)
+        honest = HonestError(known.errors, known.draws)
+        return cls(spec, case, seed, inputs, known.oracle, honest, known.bounds, inputs_digest, unstable=known.unstable)
+
+    def _part(self, chosen: Mapping[str, np.ndarray], *, examine: bool, cache: OracleCache | None = None) -> Problem:
         case, inputs = restrict(self.spec, self.case, self.inputs, chosen)
-        part = self._posed(self.spec, case, self.seed, inputs, self.inputs_digest, examine=examine)
+        part = self._posed(self.spec, case, self.seed, inputs, self.inputs_digest, examine=examine, cache=cache)
         return replace(part, chosen=chosen)

@@ -13,7 +13,7 @@ import pytest
 
 from kparity.case import ROLES
 from kparity.errors import KparityError, NothingEvaluatedError, Unavailable, UsageError
-from kparity.lanes import Options
+from kparity.options import Options
 from kparity.records import Evaluation
 from kparity.session import Outcome, Session
 from kparity.timing import TimingPolicy

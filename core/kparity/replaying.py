@@ -8,7 +8,8 @@ import msgspec
 
 from kparity.errors import UsageError
 from kparity.evaluation import CANDIDATE, Subject
-from kparity.lanes import Lane, Options
+from kparity.lanes import Lane
+from kparity.options import Options
 from kparity.plan import Selection
 from kparity.replay import Bundle, Replayed, outcome
 from kparity.running import start_run

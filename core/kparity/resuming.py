@@ -12,7 +12,7 @@ from kparity.backend import DeviceInfo
 from kparity.case import Case
 from kparity.environment import GitState, RunInfo
 from kparity.errors import Unavailable, UsageError
-from kparity.lanes import Options
+from kparity.options import Options
 from kparity.plan import Selection
 from kparity.records import DeviceRef, ImplementationInfo
 from kparity.sandbox.limits import Limits

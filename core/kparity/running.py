@@ -19,7 +19,8 @@ from kparity.catalogue import Catalogue
 from kparity.environment import OptionValue, Resumption, RunInfo, Shard
 from kparity.errors import NothingEvaluatedError, UsageError
 from kparity.host import host_info
-from kparity.lanes import Lane, Options, calibrate_all, open_all, run_lanes
+from kparity.lanes import Lane, calibrate_all, open_all, run_lanes
+from kparity.options import Options
 from kparity.plan import Selection, runs_by_default
 from kparity.provenance import git_states
 from kparity.records import Evaluation

@@ -18,7 +18,8 @@ from kparity.compare import Compared, ComparePolicy
 from kparity.environment import Shard
 from kparity.errors import NothingEvaluatedError, Unavailable, UnknownNameError, UsageError
 from kparity.evaluation import Subject, overall
-from kparity.lanes import Lane, Options, open_all
+from kparity.lanes import Lane, open_all
+from kparity.options import Options
 from kparity.pairing import Sides
 from kparity.plan import Coverage, Selection, is_timed, lineups, runs_by_default, select_cases
 from kparity.plugins import Plugins
@@ -375,9 +376,14 @@ def _one(
 
 
 def _seeded(options: Options | None) -> Options:
-    """The options with a seed: drawn now where none was given, before anything that follows from it is planned."""
+    """The options with a seed: drawn now where none was given, before anything that follows from it is planned.
+
+    Nobody will ask for the oracles of a seed that was drawn just now.
+    """
     options = options or Options()
-    return options if options.seed is not None else msgspec.structs.replace(options, seed=secrets.randbits(48))
+    if options.seed is not None:
+        return options
+    return msgspec.structs.replace(options, seed=secrets.randbits(48), oracle_cache=False)
 
 
 def _seed(options: Options) -> int:

@@ -13,7 +13,9 @@ from kparity.case import Case
 from kparity.catalogue import Catalogue
 from kparity.errors import KparityError, Unavailable, WorkerError
 from kparity.evaluation import Setting, Subject, blank_record, evaluate, lost
-from kparity.lanes import Lane, Machine, Options
+from kparity.lanes import Lane
+from kparity.machine import Machine
+from kparity.options import Options
 from kparity.plan import runs_by_default
 from kparity.problem import Problem
 from kparity.records import Ceilings, Evaluation, Verdict

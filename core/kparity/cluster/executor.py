@@ -30,7 +30,7 @@ from kparity.cluster.shipping import gather
 from kparity.cluster.station import Offer, Station
 from kparity.environment import RunInfo
 from kparity.errors import NothingEvaluatedError, UsageError, WorkerError
-from kparity.lanes import Options
+from kparity.options import Options
 from kparity.plan import Selection, lineups
 from kparity.provenance import git_states
 from kparity.records import Evaluation

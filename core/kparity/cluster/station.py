@@ -11,7 +11,7 @@ import msgspec
 from kparity.case import Case
 from kparity.environment import RunInfo
 from kparity.errors import KparityError
-from kparity.lanes import Options
+from kparity.options import Options
 from kparity.plan import Selection
 from kparity.session import Session
 

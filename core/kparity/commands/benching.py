@@ -77,7 +77,7 @@ def bench(
 ) -> None:
     """Time one task in depth: every implementation here, with intervals, overheads and the distance from the limit."""
     from kparity.benchview import bench_view
-    from kparity.lanes import Options
+    from kparity.options import Options
     from kparity.plan import Selection
     from kparity.report import JsonReporter
     from kparity.timing import TimingPolicy

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from kparity.executors import Prepared
-    from kparity.lanes import Options
+    from kparity.options import Options
     from kparity.records import Evaluation, Status
     from kparity.rows import Row
     from kparity.session import Session
@@ -71,7 +71,7 @@ def open_session() -> Session:
 def make_options(
     seed: int | None, inline: bool, timing: bool, jobs: int, timeout: float, repeats: int | None = None
 ) -> Options:
-    from kparity.lanes import Options
+    from kparity.options import Options
     from kparity.timing import TimingPolicy
 
     if timeout <= 0:

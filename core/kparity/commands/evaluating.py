@@ -38,7 +38,7 @@ from kparity.sandbox.confine import hide_process
 if TYPE_CHECKING:
     from kparity.environment import Shard
     from kparity.executors import Executor, Prepared
-    from kparity.lanes import Options
+    from kparity.options import Options
     from kparity.plan import Selection
     from kparity.session import Session
 

@@ -1,0 +1,68 @@
+"""Who may use this machine: many at once, and whoever takes a time alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+from kparity.backend import DeviceInfo
+from kparity.lease import lease
+
+
+class Machine:
+    """Many may use the machine at once, but whoever takes a time has it alone; a waiting timing goes first.
+
+    Args:
+        jobs: how many may use it at once; 0 means one for each processor core.
+        apart: whatever is timed has hardware of its own, so that the judge may go on computing on the processor.
+    """
+
+    def __init__(self, jobs: int, *, apart: bool) -> None:
+        self._jobs = jobs or os.cpu_count() or 1
+        self.apart = apart
+        self._users = 0
+        self._others = 0
+        self._waiting = 0
+        self._timing = False
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def shared(self, *, counted: bool = True) -> Iterator[None]:
+        """Hold while working without taking times; what is not counted only makes way for whoever takes a time."""
+
+        def free() -> bool:
+            return not self._timing and not self._waiting and (not counted or self._users < self._jobs)
+
+        with self._changed:
+            self._changed.wait_for(free)
+            self._users += counted
+            self._others += not counted
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._users -= counted
+                self._others -= not counted
+                self._changed.notify_all()
+
+    def thinking(self) -> contextlib.AbstractContextManager[None]:
+        """Hold while the judge computes."""
+        return contextlib.nullcontext() if self.apart else self.shared()
+
+    @contextlib.contextmanager
+    def exclusive(self, device: DeviceInfo) -> Iterator[None]:
+        """Hold while taking times on a device, which other processes leave alone meanwhile."""
+        with self._changed:
+            self._waiting += 1
+            self._changed.wait_for(lambda: not self._timing and not self._users and not self._others)
+            self._waiting -= 1
+            self._timing = True
+        try:
+            with lease(device):
+                yield
+        finally:
+            with self._changed:
+                self._timing = False
+                self._changed.notify_all()
