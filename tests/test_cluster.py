@@ -1,8 +1,11 @@
-"""Runs on a cluster: cases dealt out and dealt again, and a real Ray cluster of two nodes of which one is killed."""
+"""Runs on a cluster: cases dealt out and dealt again, errors that a station raises told from a station that is lost,
+and a real Ray cluster of two nodes of which one is killed.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import shutil
 import signal
@@ -14,12 +17,18 @@ import time
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
-from kparity import UsageError, read_runs
+from kparity import Options, Selection, Session, UsageError, read_runs
 from kparity.cluster.dealing import ATTEMPTS, Deck
+from kparity.cluster.executor import ClusterRun
+from kparity.cluster.posting import collect
 from kparity.cluster.shipping import gather
+from kparity.cluster.station import Station
+from kparity.errors import WorkerError
 from kparity.resuming import Past
 
 PLUGIN = '''
@@ -28,7 +37,7 @@ import time
 
 import numpy as np
 
-from kparity import Backend, DeviceInfo, Implementation, edge, hookimpl, kernel_spec
+from kparity import Backend, DeviceInfo, Implementation, Unavailable, edge, hookimpl, kernel_spec
 
 
 class Slow(Backend):
@@ -37,13 +46,36 @@ class Slow(Backend):
     name = "slow"
 
     def open(self, index=0):
-        return DeviceInfo(backend="slow", name="Slow", kind="cpu", uuid=os.environ["KPARITY_TEST_NODE"])
+        return DeviceInfo(backend=self.name, name="Slow", kind="cpu", uuid=os.environ["KPARITY_TEST_NODE"])
 
     def put(self, array):
         return array.copy()
 
     def get(self, array):
         return array.copy()
+
+
+class Broken(Slow):
+    """Nothing can be evaluated on it: the plugin has a defect."""
+
+    name = "broken"
+
+    @property
+    def library_kernels(self):
+        raise LookupError("no list of kernels")
+
+
+class Gone(Slow):
+    """Opens once for each line-up, then never again."""
+
+    name = "gone"
+    opened = []
+
+    def open(self, index=0):
+        self.opened.append(index)
+        if len(self.opened) > 2:
+            raise Unavailable("the device fell off its bus", "seat it again")
+        return super().open(index)
 
 
 @kernel_spec("shipped/double", inputs={"x": "n : float32"}, outputs={"y": "n : float32"},
@@ -64,7 +96,7 @@ def other(x):
 
 @hookimpl
 def register_backends():
-    return [Slow()]
+    return [Slow(), Broken(), Gone()]
 
 
 @hookimpl
@@ -74,7 +106,11 @@ def register_tasks():
 
 @hookimpl
 def register_implementations():
-    return [Implementation("shipped/double", "slow", f"shipped_plugin:{name}", name) for name in ("base", "other")]
+    return [
+        Implementation("shipped/double", backend, f"shipped_plugin:{name}", name)
+        for backend in ("slow", "broken", "gone")
+        for name in ("base", "other")
+    ]
 '''
 
 
@@ -119,6 +155,95 @@ def test_a_cluster_is_asked_for_correctly(cli, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     done = cli("run", "toy/*", "-b", "toy", "--executor", "ray")
     assert done.status == 2
+
+
+class HereRay:
+    """Ray as far as stations see it, with all of them in this process."""
+
+    exceptions = SimpleNamespace(RayError=OSError, RayTaskError=ConnectionError, GetTimeoutError=TimeoutError)
+    """Like Ray's, the others derive from the first."""
+
+    def __init__(self, *losses):
+        self._losses = list(losses)
+
+    def get(self, answer, timeout=None):
+        if not isinstance(answer, bytes):
+            answer = answer()
+        if timeout is None and self._losses:
+            raise self._losses.pop(0)
+        return answer
+
+    def kill(self, actor): ...
+
+    def shutdown(self): ...
+
+
+def stations(target, backend="slow", count=1):
+    """Stations for `shipped/double`, as actors that `HereRay` knows."""
+    selection = msgspec.msgpack.encode(Selection(tasks=("shipped/double",), backends=(backend,)))
+    options = msgspec.msgpack.encode(Options(seed=3, timing=None, repeats=0, isolation="inline"))
+    found = {}
+    for number in range(count):
+        station = Station([target], selection, options, False, [])
+        found[f"node{number}-host"] = SimpleNamespace(
+            open=SimpleNamespace(remote=lambda station=station: station.open),
+            evaluate=SimpleNamespace(remote=station.evaluate),
+        )
+    return found
+
+
+@pytest.fixture
+def run_here(install, monkeypatch):
+    """Makes a run over stations of this process; losses are what Ray raises instead of their first answers."""
+    install("shipped", sources={"shipped_plugin": PLUGIN.replace("time.sleep(0.15)", "")}, shipped="shipped_plugin")
+    monkeypatch.setenv("KPARITY_TEST_NODE", "here")
+
+    def make(*losses, backend="slow", count=1):
+        ray, posts, reasons = HereRay(*losses), [], {}
+        collect(ray, stations("shipped_plugin", backend, count), posts, reasons)
+        assert len(posts) == count, reasons
+        plugin = importlib.import_module("shipped_plugin")
+        return ClusterRun(ray, Session(extra=[plugin], discover=False), posts, None, reasons)
+
+    return make
+
+
+def test_what_a_station_raises_is_told_with_its_type_text_and_place(run_here):
+    with pytest.raises(WorkerError) as raised:
+        list(run_here(backend="broken", count=2))
+    text = str(raised.value)
+    assert "-host' raised LookupError: no list of kernels; it is not lost" in text
+    assert "shipped_plugin.py" in text, "where it was raised"
+
+
+def test_an_error_in_rays_part_of_a_station_ends_the_run_with_its_text(run_here):
+    with pytest.raises(WorkerError, match="'node0-host' raised ImportError: no module dill; it is not lost"):
+        list(run_here(ConnectionError("Traceback ...\nImportError: no module dill")))
+
+
+def test_a_lost_station_hands_its_cases_to_the_others_whatever_was_lost(run_here):
+    lost = OSError("The actor died: its node was terminated.")
+    assert Counter(one.status for one in run_here(lost, count=2)) == {"passed": 48}
+
+
+def test_where_nobody_is_left_the_error_says_how_each_station_was_lost(run_here):
+    lost = OSError("Details:\nits node was terminated.")
+    with pytest.raises(WorkerError, match="station 'node0-host' was lost: its node was terminated") as raised:
+        list(run_here(lost))
+    assert "24 cases were not evaluated" in str(raised.value)
+
+
+def test_a_station_that_cannot_open_its_device_again_has_lost_it(run_here):
+    with pytest.raises(WorkerError, match="'node0-host' lost its device: Unavailable: the device fell off its bus"):
+        list(run_here(backend="gone"))
+
+
+def test_what_cannot_be_imported_on_a_node_is_the_reason_why_it_takes_no_part(install, monkeypatch):
+    install("shipped", sources={"needy_plugin": "import absent_library"}, shipped="needy_plugin")
+    posts, reasons = [], {}
+    collect(HereRay(), stations("needy_plugin"), posts, reasons)
+    assert posts == []
+    assert reasons == {"node0-host": "the station raised ModuleNotFoundError: No module named 'absent_library'"}
 
 
 class Nodes:
@@ -193,8 +318,8 @@ import os, signal, sys
 from kparity import Options, Selection, Session
 from kparity.cluster.executor import RayExecutor
 
-address, folder, victim = sys.argv[1:]
-selection = Selection(tasks=("shipped/double",), backends=("slow",))
+address, folder, backend, victim = sys.argv[1:]
+selection = Selection(tasks=("shipped/double",), backends=(backend,))
 options = Options(seed=3, timing=None, repeats=0, isolation="inline")
 run = RayExecutor(Session(), address).prepare(selection, options, folder)
 print("planned", run.total, len(run.info.devices))
@@ -213,7 +338,9 @@ for evaluation in run:
 def test_two_nodes_share_a_run_and_a_killed_one_loses_nothing(nodes, install, python, tmp_path):
     install("shipped", sources={"shipped_plugin": PLUGIN}, shipped="shipped_plugin")
     _wait(lambda: _alive(nodes.address) == 2)
-    done = python("-c", DRIVER, nodes.address, str(tmp_path / "run"), str(nodes.processes[1].pid))
+    done = python("-c", DRIVER, nodes.address, str(tmp_path / "broken"), "broken", "")
+    assert "raised LookupError: no list of kernels; it is not lost" in done.stderr, done.stderr[-4000:]
+    done = python("-c", DRIVER, nodes.address, str(tmp_path / "run"), "slow", str(nodes.processes[1].pid))
     assert done.returncode == 0, done.stderr[-4000:]
     planned, *lines = [
         line for line in done.stdout.splitlines() if line.startswith(("planned", "passed", "failed", "error"))

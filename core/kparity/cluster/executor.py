@@ -8,7 +8,6 @@ hands its unfinished cases to the others of its kind.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import queue
 import secrets
@@ -19,16 +18,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 import kparity
 from kparity.backend import DeviceInfo
 from kparity.cluster.dealing import CaseId, Deck, Hand
+from kparity.cluster.posting import Post, StationLost, ask, collect, connect, node_name, start
 from kparity.cluster.shipping import gather
-from kparity.cluster.station import Offer, Station
-from kparity.environment import RunInfo
 from kparity.errors import NothingEvaluatedError, UsageError, WorkerError
 from kparity.options import Options
 from kparity.plan import Selection, lineups
@@ -36,24 +34,6 @@ from kparity.provenance import git_states
 from kparity.records import Evaluation
 from kparity.session import Session
 from kparity.store import RunFolder
-
-_EVALUATION = msgspec.json.Decoder(Evaluation)
-OPEN_S = 600.0
-"""Seconds that a station may take to start and open its devices."""
-
-
-class Post(NamedTuple):
-    """A station that is ready: its actor, its name, and the run that it makes."""
-
-    actor: Any
-    name: str
-    info: RunInfo
-    work: tuple[tuple[str, Any], ...]
-
-    @property
-    def kind(self) -> tuple[tuple[str, str, str], ...]:
-        """What stations that share cases have in common: backends and the names of their devices."""
-        return tuple(sorted((one.backend, one.name, one.kind) for one in self.info.devices))
 
 
 class RayExecutor:
@@ -87,7 +67,7 @@ class RayExecutor:
         staging = tempfile.mkdtemp(prefix="kparity-ship-")
         try:
             gather(catalogue.plugin_targets, targets, Path(staging))
-            ray = _connect(self._address, staging)
+            ray = connect(self._address, staging)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         try:
@@ -123,18 +103,21 @@ class RayExecutor:
         posts: list[Post] = []
         reasons: dict[str, str] = {}
         gpus = {
-            f"{_name(node)}-gpu{number}": _start(ray, node, [*common, True, []], gpu=True)
+            f"{node_name(node)}-gpu{number}": start(ray, node, [*common, True, []], gpu=True)
             for node in nodes
             for number in range(int(node["Resources"].get("GPU", 0)))
         }
-        _collect(ray, gpus, posts, reasons)
+        collect(ray, gpus, posts, reasons)
         rest = {}
         for node in nodes:
             served = {
-                one.backend for post in posts if post.name.startswith(f"{_name(node)}-") for one in post.info.devices
+                one.backend
+                for post in posts
+                if post.name.startswith(f"{node_name(node)}-")
+                for one in post.info.devices
             }
-            rest[f"{_name(node)}-host"] = _start(ray, node, [*common, False, sorted(served)], gpu=False)
-        _collect(ray, rest, posts, reasons)
+            rest[f"{node_name(node)}-host"] = start(ray, node, [*common, False, sorted(served)], gpu=False)
+        collect(ray, rest, posts, reasons)
         return posts, reasons
 
 
@@ -179,6 +162,7 @@ class ClusterRun:
         self._folders = {
             post.name: RunFolder.create(folder / post.name, post.info) for post in posts if folder is not None
         }
+        self._losses: dict[str, str] = {}
         self._closed = False
 
     def __iter__(self) -> Iterator[Evaluation]:
@@ -207,9 +191,10 @@ class ClusterRun:
             missing = [case for deck in self._every for case in deck.missing()]
             if missing:
                 named = ", ".join(f"{task} {key}" for task, key in missing[:3])
+                losses = "".join(f"\n  {reason}" for reason in self._losses.values())
                 raise WorkerError(
                     f"{len(missing)} cases were not evaluated, since every station that could was lost: {named}"
-                    f"{' ...' if len(missing) > 3 else ''}"
+                    f"{' ...' if len(missing) > 3 else ''}{losses}"
                 )
         finally:
             self.close()
@@ -227,15 +212,18 @@ class ClusterRun:
             folder.close()
 
     def _serve(self, post: Post, arrived: queue.Queue[Any]) -> None:
-        """Deal cases to one station until nothing is left, or it is lost."""
+        """Deal cases to one station until nothing is left, or it is lost; what it raises ends the run."""
         deck = self._decks[post.name]
         try:
             while not self._closed and (hand := deck.deal()) is not None:
-                unfinished = self._play(post, hand, arrived)
-                deck.finish(hand, unfinished)
+                unfinished = set(hand.cases)
+                try:
+                    unfinished = self._play(post, hand, arrived)
+                finally:
+                    deck.finish(hand, unfinished)
                 if unfinished:
                     return
-        except BaseException as error:  # a defect of kparity itself: hand it to the consumer
+        except BaseException as error:  # a defect, there or here: hand it to the consumer
             if not self._closed:
                 arrived.put(error)
         finally:
@@ -245,61 +233,14 @@ class ClusterRun:
         """Have a station evaluate a hand; gives the cases that it did not finish."""
         waiting: dict[CaseId, list[Evaluation]] = {case: [] for case in hand.cases}
         try:
-            for reference in post.actor.evaluate.remote(list(hand.cases)):
-                one = _EVALUATION.decode(self._ray.get(reference))
+            for one in ask(self._ray, post, list(hand.cases)):
                 case = (one.task, one.case.key)
                 waiting[case].append(one)
                 if len(waiting[case]) == hand.cases[case]:
                     arrived.put((post.name, waiting.pop(case)))
-        except self._ray.exceptions.RayError:  # the actor or its node is gone, or the evaluation itself cannot go on
-            pass
-        return set(waiting)
-
-
-def _connect(address: str, staging: str) -> ModuleType:
-    try:
-        ray = importlib.import_module("ray")
-    except ImportError as error:
-        raise UsageError("the executor ray needs Ray: pip install 'kparity[ray]'") from error
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        ray.init(
-            address=address,
-            runtime_env={"working_dir": staging},
-            log_to_driver=False,
-            logging_level="ERROR",
-            namespace="kparity",
-        )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UsageError(f"no Ray cluster answers at {address!r}: {error}; see 'ray start --head'") from error
-    return ray
-
-
-def _name(node: Mapping[str, Any]) -> str:
-    return f"{node['NodeManagerHostname']}-{node['NodeID'][:8]}"
-
-
-def _start(ray: ModuleType, node: Mapping[str, Any], arguments: Sequence[Any], *, gpu: bool) -> Any:
-    strategies = importlib.import_module("ray.util.scheduling_strategies")
-    where = strategies.NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-    environment = {} if gpu else {"runtime_env": {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}}}
-    actor = ray.remote(Station).options(
-        num_gpus=int(gpu), num_cpus=0 if gpu else 1, scheduling_strategy=where, max_restarts=0, **environment
-    )
-    return actor.remote(*arguments)
-
-
-def _collect(ray: ModuleType, actors: Mapping[str, Any], posts: list[Post], reasons: dict[str, str]) -> None:
-    """Wait for stations to open; those that have work become posts."""
-    answers = {name: actor.open.remote() for name, actor in actors.items()}
-    for name, answer in answers.items():
-        try:
-            offer = msgspec.msgpack.decode(ray.get(answer, timeout=OPEN_S), type=Offer)
-        except ray.exceptions.RayError as error:
-            reasons[name] = f"the station did not start: {str(error).strip().splitlines()[-1]}"
-            continue
-        if offer.info is None:
-            reasons[name] = offer.reason
-            ray.kill(actors[name])
+        except StationLost as error:
+            self._losses[post.name] = str(error)
         else:
-            posts.append(Post(actors[name], name, offer.info, offer.work))
+            if waiting:
+                self._losses[post.name] = f"station {post.name!r} ended with {len(waiting)} cases unanswered"
+        return set(waiting)

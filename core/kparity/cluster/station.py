@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,9 +11,10 @@ import msgspec
 
 from kparity.case import Case
 from kparity.environment import RunInfo
-from kparity.errors import KparityError
+from kparity.errors import KparityError, Unavailable
 from kparity.options import Options
 from kparity.plan import Selection
+from kparity.records import Evaluation
 from kparity.session import Session
 
 
@@ -30,8 +32,37 @@ class Offer(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class Raised(msgspec.Struct, frozen=True):
+    """An exception of a station, as data: its own type need not exist where it arrives.
+
+    Attributes:
+        text: the exception's type and message.
+        traceback: on the node.
+        device_lost: the device cannot be opened any more, so that another station may do better.
+    """
+
+    text: str
+    traceback: str = ""
+    device_lost: bool = False
+
+    @classmethod
+    def of(cls, error: Exception) -> Raised:
+        """The exception that is being handled."""
+        text = "".join(traceback.format_exception_only(error)).strip()
+        name = type(error).__name__
+        text = f"{name}: {error}" if isinstance(error, KparityError) else text
+        return cls(text, traceback.format_exc(), isinstance(error, Unavailable))
+
+
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message of a station that evaluates: a record, or at last what it raised."""
+
+    evaluation: Evaluation | None = None
+    raised: Raised | None = None
+
+
 class Station:
-    """One device of one node. Everything that it takes and gives is bytes or plain data.
+    """One device of one node. Everything that it takes and gives is bytes or plain data, exceptions too.
 
     Args:
         targets: plugins, as in `Catalogue.plugin_targets`.
@@ -43,7 +74,7 @@ class Station:
     def __init__(
         self, targets: Sequence[str], selection: bytes, options: bytes, accelerator: bool, leave_out: Sequence[str]
     ) -> None:
-        self._session = Session(extra=[pkgutil.resolve_name(target) for target in targets], discover=False)
+        self._targets = tuple(targets)
         self._selection = msgspec.msgpack.decode(selection, type=Selection)
         self._options = msgspec.msgpack.decode(options, type=Options)
         self._accelerator = accelerator
@@ -51,16 +82,21 @@ class Station:
         self._run: Any = None
 
     def open(self) -> bytes:
-        """Open the devices and plan; gives msgpack of an `Offer`."""
-        return msgspec.msgpack.encode(self._open())
+        """Import the plugins, open the devices and plan; gives msgpack of an `Offer`."""
+        try:
+            offer = self._open()
+        except Exception as error:
+            offer = Offer(None, reason=f"the station raised {Raised.of(error).text}")
+        return msgspec.msgpack.encode(offer)
 
     def _open(self) -> Offer:
-        chosen = self._session.catalogue.select_backends(self._selection.backends)
+        session = Session(extra=[pkgutil.resolve_name(target) for target in self._targets], discover=False)
+        chosen = session.catalogue.select_backends(self._selection.backends)
         mine = tuple(name for name in chosen if name not in self._leave_out)
         if not mine:
             return Offer(None, reason="every backend is served by another station of the node")
         try:
-            run = self._session.prepare(msgspec.structs.replace(self._selection, backends=mine), self._options)
+            run = session.prepare(msgspec.structs.replace(self._selection, backends=mine), self._options)
         except KparityError as error:
             return Offer(None, reason=str(error))
         if self._accelerator:
@@ -71,6 +107,9 @@ class Station:
         return Offer(run.info, tuple(run.work()))
 
     def evaluate(self, cases: Sequence[tuple[str, str]]) -> Iterator[bytes]:
-        """JSON of each record as it finishes."""
-        for evaluation in self._run.evaluate({(task, key) for task, key in cases}):
-            yield msgspec.json.encode(evaluation)
+        """JSON of a `Told` for each record as it finishes, and for what was raised."""
+        try:
+            for evaluation in self._run.evaluate({(task, key) for task, key in cases}):
+                yield msgspec.json.encode(Told(evaluation=evaluation))
+        except Exception as error:
+            yield msgspec.json.encode(Told(raised=Raised.of(error)))
