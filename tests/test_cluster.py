@@ -157,6 +157,42 @@ def test_a_cluster_is_asked_for_correctly(cli, monkeypatch):
     assert done.status == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "expected --address HOST:PORT to join a cluster, or --head PORT to begin one"),
+        (("--address", "gpu:6379", "--head", "6379"), "expected --address HOST:PORT to join"),
+        (("--address", "gpu"), "--address 'gpu': expected the host and port"),
+        (("--address", "127.0.0.1:1"), "nobody answers at '127.0.0.1:1' (Connection refused): begin a cluster there"),
+        (("--head", "6379", "--label", "h100"), "--label 'h100': expected a name and a value"),
+    ],
+)
+def test_a_worker_that_cannot_join_says_why_at_once(cli, arguments, message):
+    done = cli("worker", *arguments)
+    assert done.status == 2
+    assert message in done.err
+
+
+def test_a_worker_needs_ray(cli, monkeypatch):
+    monkeypatch.setattr("kparity.commands.joining.find_spec", lambda name: None)
+    assert "pip install 'kparity[ray]'" in cli("worker", "--head", "6379").err
+
+
+def test_a_worker_joins_with_the_backends_that_open_as_labels(cli, monkeypatch, install):
+    install("shipped", sources={"shipped_plugin": PLUGIN}, shipped="shipped_plugin")
+    monkeypatch.setenv("KPARITY_TEST_NODE", "here")
+    monkeypatch.setattr("kparity.commands.joining.find_spec", lambda name: name)
+    begun = []
+    monkeypatch.setattr(os, "execve", lambda program, arguments, environment: begun.append(arguments))
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = "{}:{}".format(*head.getsockname())
+        done = cli("worker", "--address", address, "--label", "rack=b")
+    assert "kparity/slow=cpu  Slow" in done.err
+    ((*_, labels, where),) = begun
+    assert {"kparity/slow=cpu", "kparity/broken=cpu", "rack=b"} <= set(labels.removeprefix("--labels=").split(","))
+    assert where == f"--address={address}"
+
+
 class HereRay:
     """Ray as far as stations see it, with all of them in this process."""
 

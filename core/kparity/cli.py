@@ -16,6 +16,7 @@ from kparity.commands import (
     combining,
     evaluating,
     historic,
+    joining,
     looking,
     replaying,
     reporting,
@@ -48,6 +49,7 @@ for name, command in (
     ("conformance", authoring.conformance),
     ("regress", combining.regress),
     ("schema", looking.schema),
+    ("worker", joining.worker),
 ):
     app.command(name)(command)
 app.add_typer(historic.history)
