@@ -45,7 +45,7 @@ class Finished(NamedTuple):
 
 
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Finished]]:
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finished]:
     """Calls the console script's function in this process; the terminal is 200 columns wide and has no colours."""
     from kparity.cli import main
 
@@ -53,7 +53,6 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
-    before = signal.getsignal(signal.SIGPIPE)
 
     def call(*arguments: object) -> Finished:
         capsys.readouterr()
@@ -62,8 +61,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         captured = capsys.readouterr()
         return Finished(int(exit_.value.code or 0), captured.out, captured.err)
 
-    yield call
-    signal.signal(signal.SIGPIPE, before)
+    return call
 
 
 @pytest.fixture

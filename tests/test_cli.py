@@ -356,8 +356,34 @@ def test_the_console_script_and_the_module_are_the_same_program(python, install)
     assert json.loads(by_module.stdout) == json.loads(by_script.stdout)
 
 
-def test_output_that_nobody_reads_any_more_ends_quietly(environment):
-    program = f"{sys.executable} -m kparity show matmul/matmul | head -n 1"
+@pytest.mark.parametrize("command", ["show matmul/matmul", "schema evaluation", "list --json"])
+def test_output_that_nobody_reads_any_more_ends_quietly(command, environment):
+    program = f"{sys.executable} -m kparity {command} | head -n 1"
     done = subprocess.run(["sh", "-c", program], env=environment(), capture_output=True, text=True, check=False)
-    assert done.stdout.startswith("matmul/matmul")
+    assert done.stdout.count("\n") == 1
     assert done.stderr == ""
+
+
+DEAF = """
+import fcntl
+import os
+
+def scale(x, factor=2.0):
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        try:
+            reads = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+            if descriptor > 2 and reads and os.readlink(f"/proc/self/fd/{descriptor}").startswith("pipe:"):
+                os.close(descriptor)
+        except OSError:
+            pass
+    return x * factor
+"""
+
+
+def test_a_worker_that_stops_listening_does_not_take_the_command_along(python, tmp_path):
+    source = tmp_path / "deaf.py"
+    source.write_text(DEAF)
+    command = ("verify", str(source), "-t", "toy/scale", "-b", "toy", "-d", "float32", "-r", "edge", "--json")
+    done = python("-m", "kparity", *command)
+    assert done.returncode == 1, done.stderr
+    assert "error" in {one["verdict"]["status"] for one in json.loads(done.stdout)["evaluations"]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -57,7 +56,6 @@ app.add_typer(historic.history)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     command = typer.main.get_command(app)
     try:
         command.main(list(arguments) if arguments is not None else None, prog_name="kparity", standalone_mode=True)
