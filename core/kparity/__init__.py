@@ -3,6 +3,7 @@
 The names below are the public interface; everything else may change without notice.
 """
 
+from kparity.assurance import Assurance
 from kparity.axes import Expression
 from kparity.backend import (
     Backend,
@@ -55,7 +56,7 @@ from kparity.options import Options
 from kparity.patterns import Hunting
 from kparity.plan import Selection
 from kparity.problem import Problem
-from kparity.records import Assurance, CheckResult, Evaluation, Measurement, Verdict
+from kparity.records import CheckResult, Evaluation, Measurement, Verdict
 from kparity.report import Reporter
 from kparity.running import Run
 from kparity.sandbox.confine import hide_process

@@ -14,7 +14,8 @@ from kparity.draws import Arrays
 from kparity.honest import variants
 from kparity.hunting import hunting_cases
 from kparity.imprecise import NotApplicable
-from kparity.mutants import Mutant, is_same_function, mutants
+from kparity.mutants import is_same_function, mutants
+from kparity.mutation import Mutant
 from kparity.oracle import round_to
 from kparity.problem import Problem
 from kparity.spec import KernelSpec

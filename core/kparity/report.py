@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from kparity.assurance import NOT_APPLIED
 from kparity.environment import RunInfo
-from kparity.records import NOT_APPLIED, Evaluation, Measurand, Status
+from kparity.records import Evaluation, Measurand, Status
 from kparity.rows import Row
 
 if TYPE_CHECKING:

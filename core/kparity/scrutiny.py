@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from kparity.assurance import Detection, Detector
 from kparity.inputs import digest
 from kparity.problem import Problem
-from kparity.records import CheckResult, Detection, Detector, Isolation, Launch, Policy, Verdict
+from kparity.records import CheckResult, Isolation, Launch, Policy, Verdict
 from kparity.sandbox.host import Runner
 from kparity.sandbox.watched import Witnessed
 from kparity.timing import Timed, TimingPolicy

@@ -12,6 +12,7 @@ from typing import Self
 
 import msgspec
 
+from kparity.assurance import PROTECTIONS, Assurance
 from kparity.backend import DeviceInfo, Implementation
 from kparity.catalogue import Catalogue
 from kparity.compare import Compared, ComparePolicy
@@ -23,7 +24,7 @@ from kparity.options import Options
 from kparity.pairing import Sides
 from kparity.plan import Coverage, Selection, is_timed, lineups, runs_by_default, select_cases
 from kparity.plugins import Plugins
-from kparity.records import PROTECTIONS, Assurance, Evaluation, Status
+from kparity.records import Evaluation, Status
 from kparity.resuming import Past
 from kparity.running import Run, described, resume_run, start_run
 from kparity.sandbox.confine import confined

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kparity.assurance import PROTECTIONS, Assurance
 from kparity.backend import DeviceInfo, Implementation, source_file
 from kparity.case import ROLES
 from kparity.catalogue import Catalogue
 from kparity.dtypes import NAMES
 from kparity.errors import Unavailable
 from kparity.host import host_info
-from kparity.records import PROTECTIONS, Assurance
 from kparity.report import escape, table
 from kparity.spec import KernelSpec, TensorSpec
 

@@ -18,7 +18,7 @@ import pytest
 from toy import ToyBackend, toy_plugin
 
 from kparity import Limits, Options, Session, WorkerError, read_run
-from kparity.records import PROTECTIONS
+from kparity.assurance import PROTECTIONS
 from kparity.sandbox.host import ProcessRunner
 from kparity.sandbox.nursery import Nursery
 

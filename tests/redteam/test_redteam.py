@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from kparity import DeviceInfo, Session
-from kparity.records import DETECTORS, Detection
+from kparity.assurance import DETECTORS, Detection
 
 HERE = Path(__file__).parent
 spec = importlib.util.spec_from_file_location("redteam_corpus", HERE / "corpus.py")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
-from kparity.records import PROTECTIONS, Assurance
+from kparity.assurance import PROTECTIONS, Assurance
 from kparity.sandbox import limits as limiting
 from kparity.sandbox import linux
 from kparity.sandbox.limits import Limits

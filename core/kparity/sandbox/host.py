@@ -13,11 +13,12 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
+from kparity.assurance import Assurance
 from kparity.backend import Backend, DeviceInfo, Support
 from kparity.case import Case
 from kparity.errors import Unavailable, Unsupported, WorkerError
 from kparity.inputs import Arrays
-from kparity.records import Assurance, Isolation
+from kparity.records import Isolation
 from kparity.sandbox import wire
 from kparity.sandbox.arena import Arena
 from kparity.sandbox.confine import judged

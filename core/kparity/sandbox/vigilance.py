@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from kparity.assurance import Detector
 from kparity.backend import Backend
 from kparity.inputs import digest
-from kparity.records import CheckResult, Detector
+from kparity.records import CheckResult
 from kparity.sandbox.detectors import Census, Integrity, ProcessState, overlapping
 
 LATER_S = 0.03

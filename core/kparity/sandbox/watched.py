@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
+from kparity.assurance import Detector
 from kparity.backend import Backend
 from kparity.case import Case
 from kparity.inputs import Arrays
-from kparity.records import CheckResult, Detector
+from kparity.records import CheckResult
 from kparity.sandbox.engine import Engine, ImplementationFailure, describe, submit
 from kparity.sandbox.feed import Feed, Kept
 from kparity.sandbox.vigilance import Vigilance

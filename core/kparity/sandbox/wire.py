@@ -10,10 +10,11 @@ import struct
 
 import msgspec
 
+from kparity.assurance import Assurance
 from kparity.backend import DeviceInfo, Support
 from kparity.case import Case
 from kparity.errors import WorkerError
-from kparity.records import Assurance, CheckResult
+from kparity.records import CheckResult
 from kparity.sandbox.arena import Block
 from kparity.sandbox.engine import Block as SampleBlock
 from kparity.sandbox.engine import Calibration

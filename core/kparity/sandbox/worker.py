@@ -12,10 +12,10 @@ import sys
 import msgspec
 
 from kparity import dtypes
+from kparity.assurance import Assurance
 from kparity.backend import resolve
 from kparity.errors import Unavailable, Unsupported
 from kparity.inputs import Arrays
-from kparity.records import Assurance
 from kparity.sandbox import wire
 from kparity.sandbox.arena import ArenaView, Block
 from kparity.sandbox.engine import ImplementationFailure, Returned

@@ -27,8 +27,8 @@ from typing import NoReturn
 
 import msgspec
 
+from kparity.assurance import Assurance
 from kparity.backend import resolve
-from kparity.records import Assurance
 from kparity.sandbox import linux, worker
 from kparity.sandbox.confine import Attempts, confine, in_use, separate
 from kparity.sandbox.limits import Limits
