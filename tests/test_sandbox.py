@@ -194,24 +194,25 @@ def test_a_runner_that_is_closed_again_leaves_the_files_alone_that_were_opened_s
         runner.load(target="toy_kernels:good")
 
 
-def test_a_runner_that_another_thread_closes_tells_who_was_asking():
-    runner = ProcessRunner(ToyBackend(), 30)
+def test_a_runner_that_another_thread_closes_tells_who_was_asking(tmp_path):
+    runner = ProcessRunner(ToyBackend(), 60)
     runner.open(0)
-    heard = []
+    busy, heard = tmp_path / "busy", []
 
     def ask():
         try:
-            runner.load(source="import time\ntime.sleep(60)\n", entry_point="scale")
+            source = f"import time\nopen({str(busy)!r}, 'w').close()\ntime.sleep(60)\n"
+            runner.load(source=source, entry_point="scale")
         except WorkerError as error:
             heard.append(str(error))
 
     asking = threading.Thread(target=ask)
     asking.start()
-    time.sleep(0.2)
-    started = time.monotonic()
+    while not busy.exists():
+        assert asking.is_alive()
+        time.sleep(0.01)
     runner.close()
-    asking.join(10)
-    assert time.monotonic() - started < 5
+    asking.join(30)
     assert heard == ["the worker died: SIGKILL"]
 
 
