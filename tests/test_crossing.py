@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from recorded import CASES, CPU, GPU, OTHER_GPU, info, record, write
 
 from kparity import UsageError, read_runs
-from kparity.crossing import Ratio, cross, rows_of, variation
+from kparity.across import apart, common_cases, timed_on, variation
+from kparity.crossing import Ratio, cross, rows_of
 from kparity.metrics import column_metrics, geometric_mean, pass_at_k, pass_rates
 from kparity.records import DeviceRef
 from kparity.rows import Row
@@ -128,6 +129,50 @@ def test_variation_over_devices_is_a_geometric_standard_deviation():
     assert one.factor == pytest.approx(math.exp(statistics.stdev([math.log(8), math.log(2)])))
 
 
+def test_devices_are_compared_case_by_case():
+    shared, own, other = CASES[:3]
+    evaluations = [
+        *(record(BASE, case=case, seconds=8e-3) for case in (shared, own)),
+        *(record(BASE, case=case, seconds=8e-3, device=OTHER_GPU) for case in (shared, other)),
+        record(case=shared, seconds=1e-3),
+        record(case=own, seconds=8e-3),
+        record(case=shared, seconds=2e-3, device=OTHER_GPU),
+        record(case=other, seconds=9e-6, device=OTHER_GPU),
+    ]
+    matrix = matrix_of(*evaluations)
+    (one,) = variation(matrix)
+    assert one.factor == pytest.approx(math.exp(statistics.stdev([math.log(8), math.log(4)]))), "of the shared case"
+    assert apart(matrix) == ["toy/scale"]
+    assert {device: sum(timed.cases.values()) for device, timed in timed_on(matrix).items()} == {
+        "Fast GPU": 2,
+        "Slow GPU": 2,
+    }
+    rows = [Row.of(one, info()) for one in evaluations]
+    assert common_cases(rows) == {("toy/scale", shared.key)}
+    kept = cross([row for row in rows if row.case == shared.key])
+    assert apart(kept) == []
+
+
+def test_cases_that_one_device_lacks_are_told_and_can_be_left_out(tmp_path, cli):
+    first = write(tmp_path / "first", record(BASE, seconds=4e-3), record(seconds=1e-3))
+    more = (record(BASE, seconds=4e-3, case=CASES[1]), record(seconds=4e-3, case=CASES[1]))
+    fast = write(tmp_path / "fast", *more, record(BASE, seconds=4e-3), record(seconds=1e-3))
+    cpu = [record(label, seconds=seconds, device=CPU) for label, seconds in ((BASE, 6e-3), ("toy:good", 2e-3))]
+    slow = write(tmp_path / "slow", *cpu)
+    both = cli("matrix", fast, slow).out
+    assert "not every device was timed on the same cases of toy/scale" in both
+    assert "2.00x" in both
+    common = cli("matrix", fast, slow, "--common").out
+    assert "not every device" not in common
+    assert "4.00x" in common
+    assert "2.00x" not in common
+    assert "4.00x" in cli("report", fast, slow, "--common").out
+    elsewhere = write(tmp_path / "elsewhere", record(case=CASES[2], device=OTHER_GPU))
+    done = cli("matrix", first, elsewhere, "--common")
+    assert done.status == 2
+    assert "no case was evaluated on every device (Fast GPU, Slow GPU)" in done.err
+
+
 def test_metrics_count_tasks():
     matrix = matrix_of(
         *(record(BASE, seconds=2e-3, task=task) for task in ("x/fast", "x/slow", "x/wrong", "x/untimed")),
@@ -207,7 +252,7 @@ def test_the_command_shows_every_device_and_no_raw_time(cli, tmp_path):
     )
     shown = cli("matrix", fast, slow)
     assert shown.status == 0
-    for text in ("Fast GPU", "Slow GPU", "4.00x", "3.00x", "50%", "torch:eager on #1", "✗ 0/1", "fast_1"):
+    for text in ("Fast GPU", "Slow GPU", "4.00x", "3.00x", "50%", "(torch:eager)", "✗ 0/1", "fast_1"):
         assert text in shown.out, text
     assert " ms" not in shown.out
     assert " us" not in shown.out

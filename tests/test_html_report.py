@@ -11,6 +11,7 @@ import pytest
 from recorded import CASES, CPU, GPU, info, record, write
 
 from kparity import CheckResult, DeviceInfo, Verdict, read_runs
+from kparity.html.figures import figures
 from kparity.html.page import HtmlReporter, embedded
 from kparity.html.payload import SAMPLES, payload, thinned
 from kparity.records import Accuracy, Ceilings, Roofline
@@ -206,6 +207,35 @@ def test_text_stands_out_from_what_lies_behind_it_in_both_themes(page):
     for shown in ("verdict", "speed", "fraction"):
         page.check(f"input[value={shown}]")
         assert page.evaluate(contrast) >= 4.5
+
+
+@pytest.mark.slow
+def test_devices_that_were_timed_on_other_cases_are_told_and_the_shared_cases_can_be_chosen(browser, tmp_path):
+    fast = [timed(label, case, 1e-3) for label in ("torch:eager", "toy:good") for case in CASES[:3]]
+    slow = [timed(label, CASES[0], 2e-3, device=CPU) for label in ("torch:eager", "toy:good")]
+    folders = [write(tmp_path / "fast", *fast, run=run_info()), write(tmp_path / "slow", *slow)]
+    path = tmp_path / "report.html"
+    path.write_bytes(HtmlReporter().combine(Combined.of(read_runs(folders))))
+    opened = browser.new_page()
+    opened.goto(path.as_uri())
+    timed_on = opened.locator(".devices li").all_inner_texts()
+    assert [line.partition(":")[0] for line in timed_on] == ["Fast GPU", "Processor, 4 cores"]
+    assert [line.partition(": ")[2].split(" ")[0] for line in timed_on] == ["3", "1"], "cases that were timed"
+    caution = opened.locator("#caution")
+    assert not caution.is_visible(), "verdicts are compared whatever was timed"
+    opened.check("input[value=speed]")
+    assert "same cases of toy/scale" in caution.inner_text()
+    opened.select_option("[name=cases]", "shared")
+    assert opened.locator("#shown").inner_text() == "4 of 8 evaluations"
+    assert not caution.is_visible()
+    opened.close()
+
+
+def test_ceilings_are_found_by_line_up():
+    device = DeviceInfo(backend="toy", name=GPU.name, kind="gpu", uuid=GPU.uuid)
+    run = msgspec.structs.replace(info(), devices=(device,), ceilings={"toy:good": Ceilings(3e12, {"float32": 5e13})})
+    combined = Combined({"": run}, [("", timed("toy:good", CASES[0], 1e-3))])
+    assert list(figures(combined, payload(combined))["roofline"]) == [GPU.name]
 
 
 def test_the_data_cannot_leave_its_element(report):

@@ -130,23 +130,6 @@ class Matrix(msgspec.Struct, frozen=True):
         return next(found, None)
 
 
-class Variation(msgspec.Struct, frozen=True):
-    """How much the speedup of a line-up differs between devices, within one category of tasks.
-
-    Attributes:
-        tasks: that have a speedup on two devices or more.
-        devices: how many took part.
-        factor: geometric standard deviation over devices, pooled over tasks: 1.2 means that a speedup typically lies
-            within a factor of 1.2 of its mean over devices.
-    """
-
-    category: str
-    label: str
-    tasks: int
-    devices: int
-    factor: float
-
-
 def rows_of(runs: Runs) -> list[Row]:
     """The flat rows of several runs, in the order listed."""
     return [Row.of_run(reader, evaluation) for reader, evaluation in runs]
@@ -195,27 +178,6 @@ def cross(rows: Iterable[Row], baselines: Sequence[str] = BASELINES, notes: Iter
 def column_label(row: Row) -> str:
     """Label of the column that a row belongs to."""
     return f"{row.label}@{row.source_digest[:8]}" if row.source_digest else row.label
-
-
-def variation(matrix: Matrix) -> list[Variation]:
-    """How much speedups differ between devices, by category and line-up; only where there are two devices or more."""
-    logs: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-    for cell in matrix.cells:
-        if cell.speedup is not None:
-            logs[cell.category, cell.label][cell.task][cell.device] = math.log(cell.speedup.estimate)
-    found = []
-    for (category, label), tasks in sorted(logs.items()):
-        several = {task: by_device for task, by_device in tasks.items() if len(by_device) > 1}
-        if not several:
-            continue
-        squares = degrees = 0.0
-        for by_device in several.values():
-            mean = sum(by_device.values()) / len(by_device)
-            squares += sum((value - mean) ** 2 for value in by_device.values())
-            degrees += len(by_device) - 1
-        devices = {device for by_device in several.values() for device in by_device}
-        found.append(Variation(category, label, len(several), len(devices), math.exp(math.sqrt(squares / degrees))))
-    return found
 
 
 def geometric(ratios: Sequence[Ratio]) -> Ratio | None:

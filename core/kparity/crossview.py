@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from kparity.crossing import Cell, Column, Matrix, Ratio, variation
+from kparity.across import apart, timed_on, variation
+from kparity.crossing import Cell, Column, Matrix, Ratio
 from kparity.metrics import ColumnMetrics, Rate, column_metrics, pass_rates
 from kparity.report import Sheet, escape, status_mark, table
 
@@ -28,13 +29,15 @@ def matrix_view(matrix: Matrix) -> list[RenderableType]:
     """The parts of the console report, for `rich` to print."""
     numbers = {device: number for number, device in enumerate(dict.fromkeys(one.device for one in matrix.columns), 1)}
     parts: list[RenderableType] = [
-        *_sheet("Verdicts: evaluations passed / run", matrix, matrix.cells, numbers, _verdict)
+        _devices(matrix, numbers),
+        *_sheet("Verdicts: evaluations passed / run", matrix, matrix.cells, numbers, _verdict),
     ]
     if any(cell.emulated for cell in matrix.cells):
         parts.append("[dim]* emulated on that device: verified, never timed[/]\n")
     over = f"Speed over the baseline on the same hardware ({_baselines(matrix, numbers)}); dim: the interval holds 1"
     timed = [cell for cell in matrix.cells if cell.speedup is not None]
     parts.extend(_sheet(over, matrix, timed, numbers, _speed))
+    parts.extend(_caution(matrix))
     limited = [cell for cell in matrix.cells if cell.fraction is not None]
     parts.extend(
         _sheet("Fraction of the limit that each device was measured to have", matrix, limited, numbers, _fraction)
@@ -46,13 +49,29 @@ def matrix_view(matrix: Matrix) -> list[RenderableType]:
         f"least {one.candidates} candidates"
         for one in pass_rates(matrix)
     )
-    grid = table("", "device", "pieces")
-    for device, number in numbers.items():
-        units = max(column.units for column in matrix.columns if column.device == device)
-        grid.add_row(f"#{number}", escape(device), str(units))
-    parts.append(grid)
     parts.extend(f"[yellow]{escape(note)}[/]" for note in matrix.notes)
     return parts
+
+
+def _devices(matrix: Matrix, numbers: dict[str, int]) -> RenderableType:
+    """What stands behind the numbers of the columns."""
+    grid = table("", "device", "pieces", "timed cases", "what times mean")
+    for device, timed in timed_on(matrix).items():
+        units = max(column.units for column in matrix.columns if column.device == device)
+        grid.add_row(f"#{numbers[device]}", escape(device), str(units), timed.counted or "none", timed.meaning)
+    return grid
+
+
+def _caution(matrix: Matrix) -> list[RenderableType]:
+    """That devices were timed on different cases, so that what differs along a row need not be the device."""
+    found = apart(matrix)
+    if not found:
+        return []
+    named = f"{', '.join(found[:3])}{' ...' if len(found) > 3 else ''}"
+    return [
+        f"[yellow]not every device was timed on the same cases of {escape(named)}: along these rows, speeds and "
+        "fractions differ by the case too; --common keeps the cases that every device has[/]\n"
+    ]
 
 
 def _sheet(
@@ -127,6 +146,8 @@ def _device(device: str, numbers: dict[str, int]) -> str:
 
 
 def _baselines(matrix: Matrix, numbers: dict[str, int]) -> str:
+    if len(set(matrix.baselines.values())) == 1:
+        return ", ".join(next(iter(matrix.baselines.values())))
     named = (f"{', '.join(labels)} on {_device(device, numbers)}" for device, labels in matrix.baselines.items())
     return "; ".join(named)
 

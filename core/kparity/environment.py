@@ -100,8 +100,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         devices: one report for each backend that could be opened, with versions of drivers and numerics modes.
         unavailable: reason and remedy for each backend that could not.
         plugins: version of each distribution that registered something.
-        clocks: outcome of the self-test of each backend's device clock.
-        ceilings: what each backend's device was measured to reach.
+        clocks: outcome of the self-test of the device clock, by label of the line-up.
+        ceilings: what the device was measured to reach, by label of the line-up.
         options: the selection and the defaults that were in force.
         sources: git state of each distribution that runs from a repository.
         shard: which part of a split run this is; None for a whole one.

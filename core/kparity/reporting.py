@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import ClassVar
@@ -39,10 +39,18 @@ class Combined:
         self._evaluations = evaluations
 
     @classmethod
-    def of(cls, runs: Runs, baselines: Sequence[str] = BASELINES) -> Combined:
-        """From run folders; each pass over it reads them again."""
+    def of(
+        cls, runs: Runs, baselines: Sequence[str] = BASELINES, cases: Container[tuple[str, str]] | None = None
+    ) -> Combined:
+        """From run folders; each pass over it reads them again.
+
+        Args:
+            runs: what is combined.
+            baselines: see the attribute.
+            cases: task and key of the cases that are kept; None keeps all.
+        """
         infos = {str(run.path): run.info for run in runs.runs}
-        return cls(infos, _Streamed(runs), [note.message for note in runs.notes], baselines)
+        return cls(infos, _Streamed(runs, cases), [note.message for note in runs.notes], baselines)
 
     def __iter__(self) -> Iterator[tuple[str, Evaluation]]:
         return iter(self._evaluations)
@@ -57,11 +65,14 @@ class Combined:
 
 
 class _Streamed:
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, cases: Container[tuple[str, str]] | None) -> None:
         self._runs = runs
+        self._cases = cases
 
     def __iter__(self) -> Iterator[tuple[str, Evaluation]]:
-        return ((str(reader.path), evaluation) for reader, evaluation in self._runs)
+        for reader, one in self._runs:
+            if self._cases is None or (one.task, one.case.key) in self._cases:
+                yield str(reader.path), one
 
 
 class CombiningReporter(Reporter):

@@ -1,6 +1,8 @@
-"""Draw the HTML report of run folders: `python docs/images/make_report.py RUN... [--out PNG]`.
+"""Draw the HTML report of run folders: `python docs/images/make_report.py [RUN...] [--out PNG] [--html FILE]`.
 
-Needs Chromium and the extras `report` and `dev`. The picture shows the page's top with the matrix of speeds.
+Without arguments it combines every run folder with times below `benchmarks/results`, except those of
+`*-earlier`, so that a further machine needs nothing but its run folder there. Needs
+Chromium and the extras `report` and `dev`. The picture shows the page's top with the matrix of speeds.
 """
 
 from __future__ import annotations
@@ -12,17 +14,29 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from kparity import read_runs
+from kparity import open_run, read_runs
 from kparity.html.page import HtmlReporter
 from kparity.reporting import Combined
 
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
 WIDTH, HEIGHT = 1200, 1000
 
 
-def draw(runs: list[Path], png: Path) -> None:
+def committed() -> list[Path]:
+    """The run folders with times below `benchmarks/results`."""
+    folders = sorted(path.parent for path in RESULTS.glob("*/*/run.json") if not path.match("*-earlier/*/run.json"))
+    return [folder for folder in folders if any(one.measurements for one in open_run(folder))]
+
+
+def draw(runs: list[Path], png: Path, html: Path | None = None) -> None:
     """Write the report of these runs, open it and take a picture.
+
+    Args:
+        runs: run folders, or folders that hold run folders.
+        png: where the picture goes.
+        html: where the report is kept.
 
     Raises:
         SystemExit: there is no browser.
@@ -31,7 +45,7 @@ def draw(runs: list[Path], png: Path) -> None:
     if browser is None:
         raise SystemExit(f"none of {', '.join(BROWSERS)} is on the path")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        page_file = Path(folder, "report.html")
+        page_file = html.absolute() if html is not None else Path(folder, "report.html")
         page_file.write_bytes(HtmlReporter().combine(Combined.of(read_runs(runs))))
         opened = playwright.chromium.launch(executable_path=browser, args=list(ARGUMENTS))
         page = opened.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
@@ -44,10 +58,11 @@ def draw(runs: list[Path], png: Path) -> None:
 def main() -> None:
     """Read the arguments and write the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", type=Path, nargs="+", help="run folders, or folders that hold run folders")
+    parser.add_argument("runs", type=Path, nargs="*", help="run folders, or folders that hold run folders")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("report.png"))
+    parser.add_argument("--html", type=Path, help="keep the report there")
     arguments = parser.parse_args()
-    draw(arguments.runs, arguments.out)
+    draw(arguments.runs or committed(), arguments.out, arguments.html)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kparity.commands.common import Json, print_parts, write_text
 from kparity.errors import UsageError
+
+if TYPE_CHECKING:
+    from kparity.rows import Row
 
 RunFolders = Annotated[
     list[Path],
@@ -17,6 +21,8 @@ RunFolders = Annotated[
 SkipUnreadable = Annotated[
     bool, typer.Option("--skip-unreadable", help="Go on without folders that cannot be read, and say which.")
 ]
+
+Common = Annotated[bool, typer.Option("--common", help="Keep only the cases that were evaluated on every device.")]
 
 
 def matrix(
@@ -28,6 +34,7 @@ def matrix(
             help="What speeds are taken over, e.g. torch:eager; may be repeated in order of preference.",
         ),
     ] = None,
+    common: Common = False,
     skip_unreadable: SkipUnreadable = False,
     json: Json = False,
 ) -> None:
@@ -39,11 +46,33 @@ def matrix(
 
     runs = read_runs(run_folders, skip_unreadable=skip_unreadable)
     notes = [note.message for note in runs.notes]
-    found = cross(rows_of(runs), tuple(baseline) if baseline else BASELINES, notes)
+    rows = rows_of(runs)
+    if common:
+        kept = shared_cases(rows)
+        rows = [row for row in rows if (row.task, row.case) in kept]
+    found = cross(rows, tuple(baseline) if baseline else BASELINES, notes)
     if json:
         typer.echo(json_text(matrix_data(found)))
     else:
         print_parts(matrix_view(found))
+
+
+def shared_cases(rows: Iterable[Row]) -> set[tuple[str, str]]:
+    """Task and key of the cases that every device has.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from kparity.across import common_cases
+
+    rows = list(rows)
+    found = common_cases(rows)
+    if not found:
+        devices = ", ".join(sorted({row.device for row in rows}))
+        raise UsageError(
+            f"no case was evaluated on every device ({devices}); leave --common out, or run the same cases"
+        )
+    return found
 
 
 def regress(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kparity.commands.combining import RunFolders, SkipUnreadable
+from kparity.commands.combining import Common, RunFolders, SkipUnreadable, shared_cases
 from kparity.commands.common import finish, open_session, print_parts, stderr, write_bytes
 from kparity.errors import UnknownNameError, UsageError
 
@@ -33,20 +33,22 @@ def report(
         list[str] | None,
         typer.Option(metavar="LABEL", help="What speeds are taken over, e.g. torch:eager; as for 'kparity matrix'."),
     ] = None,
+    common: Common = False,
     skip_unreadable: SkipUnreadable = False,
 ) -> None:
     """Show runs: on the console, as one HTML file, or as a file for other programs."""
-    from kparity.crossing import BASELINES
+    from kparity.crossing import BASELINES, rows_of
     from kparity.reporting import Combined
     from kparity.store import read_runs
 
     name = format or _format_of(out)
     runs = read_runs(run_folders, skip_unreadable=skip_unreadable)
     baselines = tuple(baseline) if baseline else BASELINES
+    combined = Combined.of(runs, baselines, shared_cases(rows_of(runs)) if common else None)
     if name == "matrix" and out is None:
-        _print(runs, Combined.of(runs, baselines))
+        _print(runs, combined)
     else:
-        content = _rendered(_reporter(name), runs, Combined.of(runs, baselines), binary=out is not None)
+        content = _rendered(_reporter(name), runs, combined, binary=out is not None)
         if out is None:
             typer.echo(content.decode(), nl=False)
         else:
@@ -93,8 +95,10 @@ def _print(runs: Runs, combined: Combined) -> None:
     from kparity.crossview import matrix_view
     from kparity.report import matrix
 
-    one = runs.runs[0]
-    print_parts(matrix(one.info, one) if len(runs.runs) == 1 else matrix_view(combined.matrix()))
+    if len(runs.runs) == 1:
+        print_parts(matrix(runs.runs[0].info, (one for _, one in combined)))
+    else:
+        print_parts(matrix_view(combined.matrix()))
 
 
 def _rendered(reporter: Reporter, runs: Runs, combined: Combined, *, binary: bool) -> bytes:
@@ -106,5 +110,5 @@ def _rendered(reporter: Reporter, runs: Runs, combined: Combined, *, binary: boo
         return reporter.combine(combined)
     if len(runs.runs) != 1:
         raise UsageError(f"reporter {reporter.name!r} renders one run; {len(runs.runs)} were given")
-    run = runs.runs[0]
-    return f"{reporter.render(run.info, list(run)).removesuffix(chr(10))}\n".encode()
+    rendered = reporter.render(runs.runs[0].info, [one for _, one in combined])
+    return f"{rendered.removesuffix(chr(10))}\n".encode()

@@ -91,12 +91,13 @@ def _rooflines(combined: Combined, style: Mapping[str, tuple[str, str]]) -> dict
 
 
 def _ceilings(combined: Combined) -> dict[str, Ceilings]:
-    """The best that any backend of any run reached, by device."""
+    """The best that any line-up of any run reached, by device."""
     found: dict[str, list[Ceilings]] = defaultdict(list)
     for info in combined.infos.values():
-        for device in info.devices:
-            measured = info.ceilings.get(device.backend)
-            if measured is not None and measured.bytes_per_s:
+        devices = {device.backend: device for device in info.devices}
+        for label, measured in info.ceilings.items():
+            device = devices.get(label.partition(":")[0])
+            if device is not None and measured.bytes_per_s:
                 found[device_label(DeviceRef.of(device), info)].append(measured)
     return {device: best for device, all_ in found.items() if (best := best_ceilings(None, all_)) is not None}
 
@@ -228,7 +229,7 @@ def _plain(figure: Any) -> dict[str, Any]:
 
 _COMMON: dict[str, Any] = {
     "template": None,
-    "margin": {"l": 60, "r": 16, "t": 8, "b": 48},
+    "margin": {"l": 60, "r": 44, "t": 8, "b": 48},  # on the right stand plotly's buttons
     "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0},
     "hoverlabel": {"align": "left"},
 }

@@ -51,7 +51,8 @@ class HtmlReporter(CombiningReporter):
             kparity=data["kparity"],
             counts=_counts(data),
             notes=data["notes"],
-            devices=list(dict.fromkeys(column["device"] for column in data["columns"])),
+            devices=[one["device"] for one in data["devices"]],
+            timed=data["devices"],
             baselines=data["baselines"],
             rooflines=list(data["figures"]["roofline"]),
             speeds=[device for device in data["figures"]["speed"] if _timed(data, device)],
@@ -86,7 +87,7 @@ def _hashes(*scripts: str) -> str:
 
 
 def _title(data: Mapping[str, Any]) -> str:
-    devices = list(dict.fromkeys(column["device"] for column in data["columns"]))
+    devices = [one["device"] for one in data["devices"]]
     return "kparity: " + (", ".join(devices) if len(devices) <= 3 else f"{len(devices)} devices")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from kparity.across import timed_on
 from kparity.crossing import Matrix, column_label
 from kparity.exports import entries
 from kparity.records import STATUSES, ULP_BINS, Accuracy, Evaluation, Measurement
@@ -78,6 +79,14 @@ def payload(combined: Combined) -> dict[str, Any]:
         "kparity": __version__,
         "tasks": list(matrix.tasks),
         "columns": _columns(matrix, rows),
+        "devices": [
+            {
+                "device": device,
+                "units": max(column.units for column in matrix.columns if column.device == device),
+                "timed": str(timed),
+            }
+            for device, timed in timed_on(matrix).items()
+        ],
         "cases": cases.texts(),
         "roles": list(roles),
         "dtypes": dtypes.texts(),

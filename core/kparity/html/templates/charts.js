@@ -12,7 +12,7 @@ function themed(layout) {
     ...layout, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: 12 },
     xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
     hoverlabel: { ...layout.hoverlabel, bgcolor: style.getPropertyValue("--raised"), font: { color: ink } },
-    modebar: { bgcolor: "rgba(0,0,0,0)", color: style.getPropertyValue("--soft"), activecolor: ink },
+    modebar: { orientation: "v", bgcolor: "rgba(0,0,0,0)", color: style.getPropertyValue("--soft"), activecolor: ink },
   };
 }
 

@@ -12,6 +12,7 @@ function measure() {
 function drawMatrix(cells) {
   const shown = measure();
   document.getElementById("explained").textContent = explanations[shown];
+  drawCaution(cells, shown);
   const filled = [...cells.values()].filter((cell) => cellText(cell, shown) !== null);
   const columns = data.columns.map((_, at) => at).filter((at) => filled.some((cell) => cell.column === at));
   const tasks = data.tasks.map((_, at) => at).filter((at) => filled.some((cell) => cell.task === at));
@@ -40,6 +41,26 @@ function drawMatrix(cells) {
       element("tr", {}, element("th", { scope: "col" }, "task"),
         ...columns.map((at) => element("th", { scope: "col" }, data.columns[at].label)))),
     body);
+}
+
+// Along a row, speeds of different cases differ by the case as well as by the device.
+function drawCaution(cells, shown) {
+  const cases = new Map();
+  for (const cell of cells.values()) {
+    const timed = cell.members.map((at) => data.evaluations[at]).filter((row) => data.entries[row[ENTRY]][0]);
+    if (!timed.length) continue;
+    if (!cases.has(cell.task)) cases.set(cell.task, new Map());
+    const devices = cases.get(cell.task);
+    const device = data.columns[cell.column].device;
+    devices.set(device, new Set([...(devices.get(device) ?? []), ...timed.map((row) => row[CASE])]));
+  }
+  const apart = [...cases].filter(([, devices]) =>
+    new Set([...devices.values()].map((one) => [...one].sort().join())).size > 1).map(([task]) => data.tasks[task]);
+  const place = document.getElementById("caution");
+  place.hidden = shown === "verdict" || !apart.length;
+  place.textContent = `Not every device was timed on the same cases of ${apart.slice(0, 3).join(", ")}` +
+    `${apart.length > 3 ? " …" : ""}: along these rows, numbers differ by the case too. ` +
+    "Choose “on every device” under Cases to keep those that all have.";
 }
 
 function cellText(cell, shown) {

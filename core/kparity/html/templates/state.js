@@ -43,6 +43,18 @@ const facets = {
   role: (row) => data.roles[row[ROLE]],
 };
 
+// Cases that every device has, by task and case: only these tell devices apart by nothing else.
+const shared = (() => {
+  const found = new Map();
+  for (const row of data.evaluations) {
+    const key = `${row[TASK]} ${row[CASE]}`;
+    if (!found.has(key)) found.set(key, new Set());
+    found.get(key).add(data.columns[row[COLUMN]].device);
+  }
+  const devices = new Set(data.columns.map((column) => column.device)).size;
+  return new Set([...found].filter(([, one]) => one.size === devices).map(([key]) => key));
+})();
+
 const haystacks = [];
 function haystack(at) {
   const row = data.evaluations[at];
@@ -64,9 +76,11 @@ function fillFilters() {
 function applyFilters() {
   const wanted = Object.entries(facets).filter(([name]) => form.elements[name].selectedIndex > 0)
     .map(([name, value]) => [value, form.elements[name].value]);
+  const everywhere = form.elements.cases?.value === "shared";
   const words = form.elements.text.value.toLowerCase().split(/\s+/).filter(Boolean);
   visible = [];
   data.evaluations.forEach((row, at) => {
+    if (everywhere && !shared.has(`${row[TASK]} ${row[CASE]}`)) return;
     if (wanted.every(([value, choice]) => value(row) === choice) && words.every((word) => haystack(at).includes(word)))
       visible.push(at);
   });
