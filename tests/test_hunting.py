@@ -179,7 +179,7 @@ def test_without_constraints_only_axes_that_are_plainly_free_vary():
         ({"axes": {"rows": range(1, 5)}}, "axes leaves axis 'cols' out"),
         ({"axes": {"rows": range(5, 1), "cols": (1,)}}, "'rows' is range(5, 1); expected an ascending range"),
         ({"axes": {"rows": (), "cols": (1,)}}, "'rows' has no value to choose from"),
-        ({"hunting": Hunting(exclude=("spikes",))}, "unknown pattern 'spikes'. Did you mean 'spike' or 'ties'?"),
+        ({"hunting": Hunting(exclude=("spikes",))}, "unknown pattern 'spikes'. Did you mean 'spike' or 'ties'"),
         ({"hunting": Hunting(largest={"z": 1.0})}, "unknown input 'z'"),
         ({"hunting": Hunting(own={"spike": {"x": hill()}})}, "own pattern 'spike' needs a name of its own"),
         ({"hunting": Hunting(axes={"spikes": {"rows": (1,)}})}, "axes: unknown pattern 'spikes'. Did you mean 'spike'"),

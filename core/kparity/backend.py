@@ -22,7 +22,7 @@ from kparity import dtypes
 from kparity.cache import evict_host_cache
 from kparity.case import Case
 from kparity.clock import DeviceClock, Telemetry
-from kparity.errors import CandidateError
+from kparity.errors import CandidateError, Unsupported
 from kparity.frequency import processor_telemetry
 
 DeviceArray = Any
@@ -222,6 +222,23 @@ class Backend(ABC):
     def duplicate(self, array: DeviceArray) -> DeviceArray:
         """A copy in memory of its own; by default through the host."""
         return self.put(self.get(array))
+
+    def strided(
+        self, memory: DeviceArray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+    ) -> DeviceArray:
+        """An array of this shape whose elements lie in `memory`, a contiguous array of one axis that `put` gave: a
+        view, no copy. A backend that overrides this runs the cases whose inputs are not contiguous.
+
+        Args:
+            memory: what is viewed.
+            shape: of the view.
+            strides: elements of `memory` from one element to the next along each axis; positive.
+            offset: elements of `memory` before the first.
+
+        Raises:
+            Unsupported: by default: the framework's arrays have no strides.
+        """
+        raise Unsupported(f"{self.name}: its arrays have no strides")
 
     def storage(self, array: DeviceArray) -> tuple[int, int] | None:
         """Address and length in bytes of the memory that `array` spans; None where the framework does not tell."""

@@ -18,12 +18,31 @@ ROLES: tuple[Role, ...] = ("edge", "typical", "perf")
 AttributeValue = bool | int | float | str
 
 
-class ArrayInfo(msgspec.Struct, frozen=True):
-    """Name, shape and dtype of one input or output."""
+class Layout(msgspec.Struct, frozen=True):
+    """How an input lies in a larger memory; everything is counted in elements.
+
+    Attributes:
+        strides: from one element to the next along each axis; at least 1, and no two elements share a place.
+        offset: what lies before the first element.
+        extent: of the whole memory.
+    """
+
+    strides: tuple[int, ...]
+    offset: int
+    extent: int
+
+
+class ArrayInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Name, shape and dtype of one input or output.
+
+    Attributes:
+        layout: of an input that is not simply contiguous; see `kparity.layouts`.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    layout: Layout | None = None
 
     @property
     def size(self) -> int:
@@ -36,7 +55,8 @@ class ArrayInfo(msgspec.Struct, frozen=True):
         return self.size * dtypes.dtype(self.dtype).itemsize
 
     def __str__(self) -> str:
-        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+        text = f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+        return text if self.layout is None else f"{text} strides {self.layout.strides} offset {self.layout.offset}"
 
 
 class Case(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,6 +86,11 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     flops: int | None
     bytes: int
     pattern: str = ""
+
+    @property
+    def strided(self) -> tuple[str, ...]:
+        """Names of the inputs that do not simply lie contiguous from the beginning of their memory."""
+        return tuple(one.name for one in self.inputs if one.layout is not None)
 
     @property
     def elements(self) -> int:

@@ -17,6 +17,7 @@ from kparity.backend import DeviceInfo, Implementation
 from kparity.case import Case
 from kparity.determinism import examine, repeats_of
 from kparity.errors import Unsupported, WorkerError
+from kparity.layouts import ABILITY
 from kparity.problem import Problem
 from kparity.records import (
     Accuracy,
@@ -193,6 +194,8 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
 def _refused(reason: str, subject: Subject, case: Case, device: DeviceInfo) -> Verdict:
     """A candidate cannot choose what it is judged on: only what the device lacks, by its own report, is no fault."""
     lacking = {array.dtype for array in (*case.inputs, *case.outputs)} - set(device.dtypes)
+    if case.strided and ABILITY not in device.capabilities:
+        lacking.add(ABILITY)
     if subject.source and not lacking and device.kind != "interpreter":
         return Verdict.of_error(f"refused a case that the device supports: {reason}")
     return Verdict.unsupported(reason)

@@ -13,6 +13,7 @@ from kparity import patterns
 from kparity.case import AttributeValue, Case
 from kparity.distributions import integers
 from kparity.draws import stream
+from kparity.layouts import lay_out
 from kparity.shapes import Bias, derive_axes, draw_bindings, parse_axes
 from kparity.spec import CaseTemplate, KernelSpec
 
@@ -26,7 +27,8 @@ def hunting_cases(
 ) -> tuple[Case, ...]:
     """The cases that a run with this seed hunts with: every applicable pattern on a shape of its own, in every dtype.
 
-    Their role is `edge`: they are verified, never timed. Their key ends in `@` and the pattern.
+    Their role is `edge`: they are verified, never timed. Their key ends in `@` and the pattern. A layout is the same in
+    every dtype.
 
     Args:
         spec: the task.
@@ -46,6 +48,9 @@ def hunting_cases(
             if template is not None and (wanted is None or set(combination.values()) <= wanted):
                 case = spec.bind(template, combination)
                 case = msgspec.structs.replace(case, key=f"{case.key}@{pattern}", pattern=pattern)
+                if pattern in patterns.LAYOUTS:
+                    rng = stream(seed, "layout", spec.name, pattern, str(number))
+                    case = lay_out(case, spec.strided, pattern, rng)
                 found.setdefault(case.key, case)
     return tuple(found.values())
 
@@ -63,6 +68,8 @@ def applicable_patterns(spec: KernelSpec) -> tuple[str, ...]:
         names += patterns.FLOATS
     if any(not float_ and isinstance(one.distribution, integers) for float_, one in zip(kinds, hunted, strict=True)):
         names += patterns.INDICES
+    most = max((len(spec.inputs[name].axes) for name in spec.strided), default=0)
+    names += [name for name, axes in patterns.LAYOUT_AXES.items() if axes <= most]
     names = [name for name in names if name not in spec.hunting.exclude]
     return (*names, *spec.hunting.own)
 

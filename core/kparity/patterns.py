@@ -44,7 +44,18 @@ SHAPES: dict[str, str] = {
 }
 """Patterns that concern the shape only."""
 
-ALL: tuple[str, ...] = (*SHAPES, *FLOATS, *INDICES)
+LAYOUTS: dict[str, str] = {
+    "sliced": "columns of a wider array: rows lie further apart than they are long",
+    "transposed": "a view with the axes in another order",
+    "stepped": "every second or third element along the last axis of a longer array",
+    "shifted": "contiguous, but beginning one, three, five or seven elements behind an aligned address",
+}
+"""Patterns that leave the declared values as they are and lay inputs out otherwise, where a spec allows that."""
+
+LAYOUT_AXES: dict[str, int] = {"sliced": 2, "transposed": 2, "stepped": 1, "shifted": 1}
+"""How many axes an input needs for each of `LAYOUTS`."""
+
+ALL: tuple[str, ...] = (*SHAPES, *FLOATS, *INDICES, *LAYOUTS)
 
 _LONE = ("offset", "large")  # of two inputs that are both so, the product means nothing any more
 

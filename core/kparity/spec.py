@@ -111,6 +111,7 @@ class KernelSpec:
         target: `"package.module:attribute"` where this spec can be imported from.
         independent: axes along which outputs do not depend on each other; None where they hang together.
         compare: how outputs are compared that are not held to the bound, by name; see `kparity.comparators`.
+        strided: inputs that may arrive with other strides than a contiguous array's.
     """
 
     name: str
@@ -132,6 +133,7 @@ class KernelSpec:
     target: str
     independent: Independent | None = None
     compare: Mapping[str, Comparator] = field(default_factory=dict)
+    strided: tuple[str, ...] = ()
     _cases: tuple[Case, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -259,6 +261,7 @@ def kernel_spec(
     mutants: Sequence[Reference] = (),
     axes: Mapping[str, range | Sequence[AttributeValue] | str] | None = None,
     hunting: Hunting | None = None,
+    strided: str | Sequence[str] = (),
 ) -> Callable[[Reference], KernelSpec]:
     """Turn a NumPy reference into a `KernelSpec`.
 
@@ -287,6 +290,8 @@ def kernel_spec(
         axes: for fresh shapes: by axis, attribute or helper name a range of lengths, a choice of values, or an
             expression over the names before it. Axes that cases bind freely are found by themselves where this is None.
         hunting: which adversarial inputs make no sense here, and further ones.
+        strided: an input, or several, that may arrive with any strides and any alignment: columns of a wider array, a
+            transposed view, every second element. Kernels must honour the strides; hunting cases show whether they do.
 
     Raises:
         SpecError: the declaration contradicts itself, or the reference contradicts the declaration.
@@ -328,6 +333,7 @@ def kernel_spec(
             target=f"{reference.__module__}:{reference.__qualname__}",
             independent=Independent.of(independent),
             compare=dict(compare or {}),
+            strided=(strided,) if isinstance(strided, str) else tuple(strided),
         )
 
     return decorate
@@ -365,6 +371,13 @@ def _check_declaration(spec: KernelSpec) -> None:
     for name in spec.compare:
         if name not in spec.outputs:
             raise SpecError(f"{where}: compare= has {UnknownNameError('output', name, spec.outputs)}")
+    for place, name in enumerate(spec.strided):
+        if name not in spec.inputs:
+            raise SpecError(f"{where}: strided= has {UnknownNameError('input', name, spec.inputs)}")
+        if not spec.inputs[name].axes:
+            raise SpecError(f"{where}: strided= names {name!r}, which has no axes, hence no strides; leave it out")
+        if name in spec.strided[:place]:
+            raise SpecError(f"{where}: strided= names {name!r} twice; once is enough")
     if spec.independent is not None:
         try:
             spec.independent.check(spec.inputs, spec.outputs)

@@ -77,7 +77,8 @@ class InputsUnchangedCheck(Check):
 
     def examine(self, evidence: Evidence) -> CheckResult:
         if evidence.inputs_digest != evidence.problem.inputs_digest:
-            return self.failed("the implementation modified its inputs; return new arrays instead")
+            between = " or what lies between their elements" if evidence.problem.case.strided else ""
+            return self.failed(f"the implementation modified its inputs{between}; return new arrays instead")
         return self.passed()
 
 

@@ -129,6 +129,8 @@ def show_view(
         f"{'' if contract.storage_intermediates else 'not '}be rounded to the storage dtype; TF32 "
         f"{'' if contract.tf32 else 'not '}allowed"
     )
+    if spec.strided:
+        parts.append(f"may arrive with any strides and alignment: {', '.join(spec.strided)}")
     if spec.gradient_of is not None:
         parts.append(f"gradient of: {spec.gradient_of.name}")
     if spec.flops is not None:

@@ -67,6 +67,11 @@ class CpuRefBackend(Backend):
         """A contiguous copy."""
         return self.get(array)
 
+    def strided(self, memory: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> np.ndarray:
+        """NumPy's own view."""
+        distances = [stride * memory.itemsize for stride in strides]
+        return np.lib.stride_tricks.as_strided(memory[offset:], shape, distances)
+
     def storage(self, array: np.ndarray) -> tuple[int, int]:
         """The bytes between the first and the last element, both included."""
         if type(array) is not np.ndarray:

@@ -4,7 +4,8 @@
 
 `grid` and `block` have one to three extents, `args` the kernel's arguments, all separated by commas. Extents and
 scalar arguments are axis expressions (`kparity.axes`) over the case's axes, its attributes and `sizeof_T` for each
-dtype variable T; arrays are named as the task's inputs and outputs are. `shared`, in bytes, may be left out.
+dtype variable T; arrays are named as the task's inputs and outputs are. `shared`, in bytes, may be left out. An input
+that a hunting case lays out with strides is handed over as a contiguous copy, since directives know no strides.
 """
 
 from __future__ import annotations
@@ -66,7 +67,11 @@ def kernel_from(source: str) -> CudaKernel:
 
     def host(launch: Launcher, *arrays: Any, **attributes: Any) -> None:
         case = launch.case
-        named = dict(zip((array.name for array in (*case.inputs, *case.outputs)), arrays, strict=True))
+        infos = (*case.inputs, *case.outputs)
+        named = {
+            info.name: array if info.layout is None else launch.contiguous(array)
+            for info, array in zip(infos, arrays, strict=True)
+        }
         sizes = {f"sizeof_{variable}": dtypes.dtype(name).itemsize for variable, name in case.dtypes.items()}
         for directive in directives:
             directive.run(launch, named, {**sizes, **case.axes, **attributes})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from kparity import Case, DeviceInfo, Unavailable, dtypes
 from kparity_cuda import cubin
-from kparity_cuda.kernel import C_TYPES, Grid, Launcher, extents
+from kparity_cuda.kernel import C_TYPES, VECTOR, Grid, Launcher, extents
 
 
 def absence() -> str | None:
@@ -34,7 +35,10 @@ def follow_the_cache_folder() -> None:
 
 
 class Words:
-    """A device array of a dtype that CuPy does not have: its bytes, with the true shape and dtype beside them."""
+    """A device array of a dtype that CuPy does not have: its bytes, with the true shape and dtype beside them.
+
+    Of a view with strides, the buffer is a view too, of integers as wide as the elements.
+    """
 
     def __init__(self, buffer: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.buffer = buffer
@@ -42,6 +46,13 @@ class Words:
         self.dtype = dtype
         self.size = int(np.prod(shape, dtype=np.int64))
         self.ndim = len(shape)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Bytes from one element to the next along each axis."""
+        if self.buffer.shape == self.shape and self.buffer.itemsize == self.dtype.itemsize:
+            return tuple(self.buffer.strides)
+        return tuple(math.prod(self.shape[axis + 1 :]) * self.dtype.itemsize for axis in range(self.ndim))
 
 
 class Gpu:
@@ -107,6 +118,21 @@ class Gpu:
         if type(array) is not self._cupy.ndarray:
             raise TypeError(f"{type(array).__name__} is not a device array of the cuda backend")
         return array.copy(order="C")
+
+    def strided(self, memory: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
+        """CuPy's own view."""
+        buffer = _buffer(memory).view(f"uint{8 * memory.dtype.itemsize}") if isinstance(memory, Words) else memory
+        distances = [stride * buffer.itemsize for stride in strides]
+        view = self._cupy.lib.stride_tricks.as_strided(buffer[offset:], shape, distances)
+        return Words(view, shape, memory.dtype) if isinstance(memory, Words) else view
+
+    def contiguous(self, array: Any) -> Any:
+        """Itself where it is contiguous and aligned to 16 bytes, else a copy."""
+        buffer = _buffer(array)
+        if buffer.flags.c_contiguous and buffer.data.ptr % VECTOR == 0:
+            return array
+        copy = buffer.copy(order="C")
+        return Words(copy, array.shape, array.dtype) if isinstance(array, Words) else copy
 
     def storage(self, array: Any) -> tuple[int, int]:
         """The bytes between the first and the last element."""
@@ -194,6 +220,9 @@ class GpuLauncher(Launcher):
         result = self.empty(shape, dtype)
         _buffer(result).data.memset_async(0, _buffer(result).nbytes)
         return result
+
+    def contiguous(self, array: Any) -> Any:
+        return self._device.contiguous(array)
 
     def copy(self, target: Any, source: Any) -> None:
         _buffer(target).data.copy_from_device_async(_buffer(source).data, _buffer(source).nbytes)

@@ -1,7 +1,9 @@
 """The convention of a CUDA C++ kernel: device code in a `.cu` file, a Python host function that launches it.
 
 The host function takes a launcher, the inputs, the outputs (already allocated from the case's declaration) and the
-attributes as keywords, and returns nothing. It sees nothing of an array but `shape`, `dtype`, `size` and `ndim`.
+attributes as keywords, and returns nothing. It sees nothing of an array but `shape`, `dtype`, `size` and `ndim`, and of
+an input `strides`, in bytes as NumPy has them. A kernel that takes its inputs contiguous calls `launch.contiguous` for
+those that the task allows to be strided.
 
 In the device code
 
@@ -23,6 +25,9 @@ from kparity import Case, UsageError, dtypes
 
 Host = Callable[..., None]
 Grid = Sequence[int]
+
+VECTOR = 16
+"""Bytes of the widest access; arrays that begin on a multiple can be read with it."""
 
 C_TYPES: Mapping[str, str] = {
     "float64": "double",
@@ -70,6 +75,10 @@ class Launcher(ABC):
     @abstractmethod
     def zeros(self, shape: Sequence[int], dtype: str) -> Any:
         """Scratch of the given shape and dtype name, all bits zero."""
+
+    @abstractmethod
+    def contiguous(self, array: Any) -> Any:
+        """The array itself where it is C-contiguous and begins on 16 bytes, else a copy that is and does."""
 
     @abstractmethod
     def copy(self, target: Any, source: Any) -> None:
@@ -164,6 +173,9 @@ class Rehearsal(Launcher):
         return Shaped(tuple(shape), dtypes.dtype(dtype))
 
     zeros = empty
+
+    def contiguous(self, array: Any) -> Any:
+        return array
 
     def copy(self, target: Any, source: Any) -> None:
         return None

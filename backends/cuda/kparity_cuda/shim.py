@@ -24,7 +24,7 @@ import numpy as np
 from kparity import Case, DeviceInfo, Unavailable, Unsupported, UsageError, dtypes
 from kparity_cuda import cubin
 from kparity_cuda.compilation import INCLUDE, SHIM, CompileError, cache_folder, contents, digest
-from kparity_cuda.kernel import C_TYPES, Grid, Launcher, extents
+from kparity_cuda.kernel import C_TYPES, VECTOR, Grid, Launcher, extents
 
 FLAGS = (
     "-std=c++17",
@@ -99,6 +99,15 @@ class Shim:
         """A copy, aligned."""
         return self.put(self.get(array))
 
+    def strided(self, memory: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> np.ndarray:
+        """NumPy's own view."""
+        distances = [stride * memory.itemsize for stride in strides]
+        return np.lib.stride_tricks.as_strided(memory[offset:], shape, distances)
+
+    def contiguous(self, array: np.ndarray) -> np.ndarray:
+        """Itself where it is contiguous and aligned to 16 bytes, else an aligned copy."""
+        return array if array.flags.c_contiguous and array.ctypes.data % VECTOR == 0 else self.put(array)
+
     def storage(self, array: Any) -> tuple[int, int]:
         """The bytes between the first and the last element."""
         if type(array) is not np.ndarray:
@@ -151,6 +160,9 @@ class ShimLauncher(Launcher):
         result = _allocate(tuple(shape), dtypes.dtype(dtype))
         result.reshape(-1).view(np.uint8).fill(0)
         return result
+
+    def contiguous(self, array: Any) -> Any:
+        return self._device.contiguous(array)
 
     def copy(self, target: Any, source: Any) -> None:
         target.reshape(-1)[:] = source.reshape(-1)

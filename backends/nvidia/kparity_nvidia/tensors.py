@@ -45,6 +45,11 @@ def duplicate(array: torch.Tensor) -> torch.Tensor:
     return array.detach().clone(memory_format=torch.contiguous_format)
 
 
+def strided(memory: torch.Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> torch.Tensor:
+    """torch's own view."""
+    return memory.as_strided(shape, strides, offset)
+
+
 def storage(array: torch.Tensor) -> tuple[int, int]:
     """Address and length of the bytes between the first and the last element.
 

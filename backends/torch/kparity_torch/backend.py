@@ -174,6 +174,12 @@ class TorchBackend(OnNvidia):
         """A contiguous clone on the device."""
         return tensors.duplicate(array)
 
+    def strided(
+        self, memory: torch.Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+    ) -> torch.Tensor:
+        """torch's own view."""
+        return tensors.strided(memory, shape, strides, offset)
+
     def storage(self, array: torch.Tensor) -> tuple[int, int]:
         """The bytes of the tensor's storage that its elements span."""
         return tensors.storage(array)

@@ -20,8 +20,10 @@ from kparity.case import Case
 from kparity.clock import ClockReport, DeviceClock, self_test
 from kparity.errors import CandidateError, KparityError, Unavailable, Unsupported
 from kparity.inputs import Arrays, digest
+from kparity.layouts import ABILITY
 from kparity.records import Ceilings, CheckResult, Conditions
 from kparity.roofline import measure_ceilings
+from kparity.sandbox.arguments import Arguments
 from kparity.timing import Bench, DeviceFault, Timed, TimingPolicy
 
 
@@ -67,8 +69,8 @@ class _Place:
     function: Function | None = None
     executable: Executable | None = None
     case: Case | None = None
-    arguments: list[Any] = field(default_factory=list)
-    copies: list[list[Any]] = field(default_factory=list)
+    arguments: Arguments | None = None
+    copies: list[Arguments] = field(default_factory=list)
 
 
 class Engine:
@@ -95,7 +97,9 @@ class Engine:
                 f"{self._backend.name} cannot be opened: {describe(error)}", self._backend.remedy
             ) from error
         plain = {str(name): str(version) for name, version in info.versions.items()}  # torch's is a str subclass
-        self._backend.info = msgspec.structs.replace(info, versions=plain)
+        able = type(self._backend).strided is not Backend.strided
+        capabilities = (*info.capabilities, *((ABILITY,) if able else ()))
+        self._backend.info = msgspec.structs.replace(info, versions=plain, capabilities=capabilities)
         return self._backend.info
 
     def supports(self, case: Case) -> Support:
@@ -105,6 +109,9 @@ class Engine:
             ImplementationFailure: the function cannot even be looked at.
         """
         assert self._at.function is not None
+        if case.strided and ABILITY not in self._backend.info.capabilities:
+            name = case.strided[0]
+            return Support("no", f"{name} is not contiguous here, and {self._backend.name}'s arrays have no strides")
         try:
             return self._backend.supports(case, self._at.function)
         except Exception as error:
@@ -124,7 +131,7 @@ class Engine:
         Raises:
             ImplementationFailure: the import or the load failed.
         """
-        self._at.executable, self._at.arguments, self._at.copies = None, [], []
+        self._at.executable, self._at.arguments, self._at.copies = None, None, []
         try:
             file = None if source else source_file(target)
             if file is not None:
@@ -147,8 +154,8 @@ class Engine:
         backend, at, function = self._backend, self._at, self._at.function
         assert function is not None
         try:
-            at.executable, at.arguments, at.copies = None, [], []
-            arguments = self._shared(case, inputs) or [backend.put(array) for array in inputs]
+            at.executable, at.arguments, at.copies = None, None, []
+            arguments = self._shared(case, inputs) or Arguments.put(backend, case.inputs, inputs)
             start = time.perf_counter()
             executable = backend.compile(function, arguments, case)
             compile_s = time.perf_counter() - start
@@ -157,7 +164,7 @@ class Engine:
             outputs = self._call(executable, arguments)
             first_call_s = time.perf_counter() - called
             host = tuple(self._get(output, case, position) for position, output in enumerate(outputs))
-            after = digest(backend.get(argument) for argument in arguments)
+            after = arguments.digest()
             findings = self._called(arguments, outputs, host)
         except Unsupported:
             raise
@@ -177,12 +184,13 @@ class Engine:
         executable, case, arguments = self._at.executable, self._at.case, self._at.arguments
         assert executable is not None
         assert case is not None
+        assert arguments is not None
         start = time.perf_counter()
         try:
             outputs = self._call(executable, arguments)
             took = time.perf_counter() - start
             host = tuple(self._get(output, case, position) for position, output in enumerate(outputs))
-            after = digest(self._backend.get(argument) for argument in arguments)
+            after = arguments.digest()
         except Exception as error:
             raise ImplementationFailure(f"when called again: {describe(error)}") from error
         return Returned(host, after, 0.0, took)
@@ -254,17 +262,18 @@ class Engine:
     def _timed_calls(self) -> Sequence[Callable[[], tuple[Any, ...]]]:
         at, backend = self._at, self._backend
         assert at.executable is not None
+        assert at.arguments is not None
         if not at.copies:
-            at.copies = [at.arguments, [backend.put(backend.get(one)) for one in at.arguments]]
+            at.copies = [at.arguments, at.arguments.copied(lambda one: backend.put(backend.get(one)))]
         return [functools.partial(submit, at.executable, arguments) for arguments in at.copies]
 
-    def _shared(self, case: Case, inputs: Arrays) -> list[Any]:
+    def _shared(self, case: Case, inputs: Arrays) -> Arguments | None:
         """The arguments of another place that ran the same case on the same inputs, still unchanged; else nothing."""
         for other in self._places.values():
             same = other is not self._at and other.executable is not None and other.case == case
-            if same and digest(self._backend.get(one) for one in other.arguments) == digest(inputs):
+            if same and other.arguments is not None and other.arguments.digest() == digest(inputs):
                 return other.arguments
-        return []
+        return None
 
     def _call(self, executable: Executable, arguments: Sequence[Any]) -> tuple[Any, ...]:
         outputs = submit(executable, arguments)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from kparity.backend import Backend, Executable
-from kparity.inputs import digest
+from kparity.sandbox.arguments import Arguments
 from kparity.sandbox.vigilance import Vigilance
 from kparity.variation import Variation
 
@@ -29,7 +29,7 @@ class Kept(msgspec.Struct, frozen=True):
 class Slot(msgspec.Struct):
     """One set of arguments and the seeds of its changes so far."""
 
-    arguments: list[Any]
+    arguments: Arguments
     seeds: list[str]
 
 
@@ -44,7 +44,7 @@ class Feed(Sequence[Callable[[], tuple[Any, ...]]]):
         self,
         backend: Backend,
         executable: Executable,
-        slots: Sequence[list[Any]],
+        slots: Sequence[Arguments],
         sizes: Sequence[int],
         variation: Variation,
         vigilance: Vigilance,
@@ -55,7 +55,7 @@ class Feed(Sequence[Callable[[], tuple[Any, ...]]]):
         self._variation = variation
         self._vigilance = vigilance
         self._random = random.SystemRandom()
-        self.slots = [Slot(list(arguments), []) for arguments in slots]
+        self.slots = [Slot(arguments, []) for arguments in slots]
         self.kept: list[Kept] = []
         self._calls = 0
         self._current: tuple[Slot, tuple[Any, ...]] | None = None
@@ -76,7 +76,7 @@ class Feed(Sequence[Callable[[], tuple[Any, ...]]]):
         seed = os.urandom(8).hex()
         for place, change in enumerate(self._variation.changes(self._sizes, seed)):
             if change.positions.size:
-                slot.arguments[place] = self._backend.alter(slot.arguments[place], *change)
+                slot.arguments.alter(place, change)
         slot.seeds.append(seed)
         self._backend.synchronize(slot.arguments)
 
@@ -96,9 +96,7 @@ class Feed(Sequence[Callable[[], tuple[Any, ...]]]):
     def finish(self) -> tuple[tuple[tuple[str, ...], str], ...]:
         """Settle the last call; seeds and digest of every set of arguments as it stands now."""
         self.settle()
-        return tuple(
-            (tuple(slot.seeds), digest(self._backend.get(one) for one in slot.arguments)) for slot in self.slots
-        )
+        return tuple((tuple(slot.seeds), slot.arguments.digest()) for slot in self.slots)
 
     def _call(self, slot: Slot) -> tuple[Any, ...]:
         returned = self._executable(*slot.arguments)

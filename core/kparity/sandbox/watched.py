@@ -143,10 +143,11 @@ class WatchedEngine(Engine):
         at, variation, vigilance = self._at, self._variation, self._vigilance
         assert at.executable is not None
         assert at.case is not None
+        assert at.arguments is not None
         assert variation is not None
         assert vigilance is not None
         self._kept, self._feed = [], None  # free the last series' memory first
-        copies = [[self._backend.duplicate(one) for one in at.arguments] for _ in range(count)]
+        copies = [at.arguments.copied(self._backend.duplicate) for _ in range(count)]
         sizes = [info.size for info in at.case.inputs]
         self._feed = Feed(self._backend, at.executable, copies, sizes, variation, vigilance)
         return self._feed

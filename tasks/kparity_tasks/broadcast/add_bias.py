@@ -28,6 +28,7 @@ def _bias_by_row(x, bias):
     axes={"rows": range(1, 1025), "cols": range(1, 4097)},
     flops="rows * cols",
     independent="rows",
+    strided=("x", "bias"),
 )
 def add_bias(x, bias):
     """Broadcast addition: y[r, c] = x[r, c] + bias[c]."""

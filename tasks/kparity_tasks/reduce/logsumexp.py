@@ -45,6 +45,7 @@ def _largest(x):
     axes={"rows": range(1, 1025), "cols": range(1, 4097)},
     flops="4 * rows * cols",
     independent="rows",
+    strided="x",
 )
 def logsumexp(x):
     """y[r] = log sum_c exp(x[r, c]), computed without overflow."""

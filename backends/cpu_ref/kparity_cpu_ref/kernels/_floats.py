@@ -79,9 +79,12 @@ def _narrow(source, target, is_half):
 
 
 def widen(array: np.ndarray) -> np.ndarray:
-    """The array in float32: itself where it is float32 already, else a copy."""
+    """The array in float32 and contiguous: itself where it is so already, else a copy.
+
+    Numba compiles a kernel once for each layout; a copy of the odd strided input takes less time than that.
+    """
     if array.dtype == np.float32:
-        return array
+        return array if array.flags.c_contiguous else np.ascontiguousarray(array)
     wide = np.empty(array.shape, np.float32)
     _widen(array.view(np.uint16).reshape(-1), wide.reshape(-1), array.dtype == np.float16)
     return wide
