@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
+from kparity import read_run
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -79,6 +82,41 @@ def test_the_commands_run_and_print_what_the_page_shows(guide, shell, install, m
         assert status == wanted, f"$ {line}\n{printed}"
         for one in shown:
             assert one.startswith("exit status ") or one in printed, f"$ {line}\nprints no {one!r} but\n{printed}"
+
+
+@pytest.mark.slow
+def test_the_readmes_commands_run_and_print_what_it_shows(shell):
+    for line, shown in commands((ROOT / "README.md").read_text()):
+        if line.startswith("make "):
+            continue
+        status, printed = shell(line)
+        assert status == 0, f"$ {line}\n{printed}"
+        for one in shown:
+            assert masked(one) in masked(printed), f"$ {line}\nprints no {one!r} but\n{printed}"
+
+
+def masked(text: str) -> str:
+    """Without what depends on the processor and NumPy's version: figures behind 'bound:'."""
+    return re.sub(r"(?<=bound: ).*", lambda found: re.sub(r"[-+\d.,e]+(?=\W|$)", "#", found[0]), text)
+
+
+def test_the_readmes_figures_are_those_of_the_committed_results():
+    readme = (ROOT / "README.md").read_text()
+    results = ROOT / "benchmarks" / "results"
+    (named,) = re.findall(r"verifier\.py --from (\S+\.json)", readme)
+    ours = [row for row in json.loads((ROOT / named).read_text())["rows"] if row["judge"] == "kparity"]
+    killed, mutants, accepted, honest = (
+        sum(row[key] for row in ours) for key in ("killed", "mutants", "accepted", "honest")
+    )
+    assert f"{killed:,} of {mutants:,} mutants" in readme
+    assert f"{accepted:,} of {honest:,} realizations" in readme
+    truth = json.loads(sorted(results.glob("*/timing_truth.json"))[-1].read_text())["truth"]
+    off = max(abs(row["off"]) for row in truth)
+    assert f"within {off:.1%} of torch's profiler, {len(truth)} kernels" in readme.replace(" %", "%")
+    (run,) = re.findall(r"kparity report (\S+/verify)", readme)
+    _, records = read_run(ROOT / run)
+    passed = sum(one.status == "passed" for one in records)
+    assert f"{passed:,} of {len(records):,} evaluations" in readme
 
 
 @pytest.mark.slow
