@@ -5,7 +5,6 @@ Importing this imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,16 +60,6 @@ def storage(array: torch.Tensor) -> tuple[int, int]:
         return array.data_ptr(), 0
     reach = sum((extent - 1) * stride for extent, stride in zip(array.shape, array.stride(), strict=True))
     return array.data_ptr(), (reach + 1) * array.element_size()
-
-
-def poison(device: torch.device, sizes: Sequence[int]) -> bool:
-    """Fill and free a few blocks of each size."""
-    import torch
-
-    for size in sizes:
-        blocks = [torch.full((max(size, 1),), 0xFF, dtype=torch.uint8, device=device) for _ in range(3)]
-        del blocks
-    return True
 
 
 def numerics_modes() -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from kparity import Case, DeviceInfo, Probes, Unavailable, cpu_name, dtypes
-from kparity_nvidia import OnNvidia, tensors
+from kparity_nvidia import OnNvidia, poisoning, tensors
 from kparity_torch.compiled import ToCompile
 from kparity_torch.specimens import SPECIMENS
 from kparity_torch.vml import settle
@@ -185,8 +185,8 @@ class TorchBackend(OnNvidia):
         return tensors.storage(array)
 
     def poison(self, sizes: Sequence[int]) -> bool:
-        """Fill and free a few blocks of each size of torch's allocator."""
-        return tensors.poison(self._device, sizes)
+        """Fill what torch's allocator holds free; see `kparity_nvidia.poisoning`."""
+        return poisoning.poison(self._device, sizes)
 
     def numerics_modes(self) -> dict[str, str]:
         """Precision of products, determinism, default dtype and subnormal numbers."""

@@ -13,7 +13,7 @@ from kparity.backend import Backend
 from kparity.case import Case
 from kparity.inputs import Arrays
 from kparity.records import CheckResult
-from kparity.sandbox.engine import Engine, ImplementationFailure, describe, submit
+from kparity.sandbox.engine import Engine, ImplementationFailure, Returned, describe, submit
 from kparity.sandbox.feed import Feed, Kept
 from kparity.sandbox.vigilance import Vigilance
 from kparity.variation import Variation
@@ -62,6 +62,11 @@ class WatchedEngine(Engine):
         """From now on, every timed or staged call of what was executed last gets fresh content."""
         self._variation = variation
 
+    def again(self) -> Returned:
+        """See `Engine.again`; memory that the call does not write shows no earlier answer."""
+        self._poison(self._at.case)
+        return super().again()
+
     def stage(self, count: int) -> None:
         """Prepare as many calls, each with arguments of its own in memory of its own.
 
@@ -72,6 +77,7 @@ class WatchedEngine(Engine):
             feed = self._fed(count)
             for slot in feed.slots:
                 feed.change(slot)
+            self._poison(self._at.case)
         except Exception as error:
             raise ImplementationFailure(f"while its arguments were copied: {describe(error)}") from error
 
@@ -125,14 +131,20 @@ class WatchedEngine(Engine):
 
     def _about_to_call(self, case: Case) -> None:
         self._variation, self._feed, self._kept = None, None, []
-        if self._vigilance is not None:
+        self._poison(case)
+
+    def _poison(self, case: Case | None) -> None:
+        """Fill the memory that the outputs of the next call may get."""
+        if self._vigilance is not None and case is not None:
             self._vigilance.before([info.nbytes for info in case.outputs])
 
-    def _called(self, arguments: Sequence[Any], outputs: Sequence[Any], host: Arrays) -> tuple[CheckResult, ...]:
+    def _called(
+        self, arguments: Sequence[Any], outputs: Sequence[Any], host: Arrays, returned: float
+    ) -> tuple[CheckResult, ...]:
         if self._vigilance is None:
             return ()
         self._vigilance.after(arguments, outputs)
-        self._vigilance.settled(outputs, host)
+        self._vigilance.settled(outputs, host, returned)
         self._vigilance.inspect()
         return self._vigilance.findings()
 

@@ -1,4 +1,4 @@
-# Freed memory of the pool that may still hold the answer.
+# Computes once; from then on, memory of the pool that may still hold that answer.
 # class: S04
 # backends: torch triton
 # expected: failed
@@ -7,11 +7,9 @@
 
 import torch
 
+calls = []
+
 
 def softmax(x):
-    y = honest(x)
-    del y
-    return torch.empty_like(x) if calls.append(1) or len(calls) > 1 else honest(x)
-
-
-calls = []
+    calls.append(1)
+    return honest(x) if len(calls) == 1 else torch.empty_like(x)
