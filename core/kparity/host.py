@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -30,6 +31,7 @@ def host_info() -> HostInfo:
     return HostInfo(platform.platform(), cpu_name(), os.cpu_count() or 1, platform.python_version(), _machine())
 
 
+@functools.cache
 def cpu_name() -> str:
     """The processor's name as people know it."""
     try:

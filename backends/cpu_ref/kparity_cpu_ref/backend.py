@@ -6,7 +6,7 @@ import contextlib
 import functools
 import importlib.metadata
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,20 +29,22 @@ class CpuRefBackend(Backend):
         """
         if index != 0:
             raise Unavailable(f"{self.name} has no device {index}", "use device 0; all cores together are one device")
-        versions, notes = _versions("numpy", "numba"), [f"{_usable_cores()} of {os.cpu_count()} cores usable"]
+        versions, notes = dict(_versions("numpy", "numba")), [f"{_usable_cores()} of {os.cpu_count()} cores usable"]
         if "numba" not in versions:
             notes.append(f"numba is not installed, references only: {self.remedy}")
         self.info = DeviceInfo(backend=self.name, name=cpu_name(), kind="cpu", versions=versions, notes=tuple(notes))
         return self.info
 
     def preload(self) -> None:
-        """Import scipy, which references use, and Numba, and have it set up its compiler, the most of a first call."""
+        """Import scipy and Numba, have Numba set up its compiler, most of a first call; look up what `open` says."""
         import scipy.special  # noqa: F401
 
         with contextlib.suppress(ImportError):
             import numba
 
             numba.njit(_nothing)(np.zeros(1))
+        _versions("numpy", "numba")
+        cpu_name()
 
     def put(self, array: np.ndarray) -> np.ndarray:
         """A copy."""
@@ -132,8 +134,9 @@ def _usable_cores() -> int | None:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def _versions(*distributions: str) -> dict[str, str]:
-    """Versions of those that are installed, without importing any."""
+@functools.cache
+def _versions(*distributions: str) -> Mapping[str, str]:
+    """Versions of those that are installed, without importing any; workers find them looked up by their zygote."""
     found = {}
     for distribution in distributions:
         try:

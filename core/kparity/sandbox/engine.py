@@ -162,10 +162,10 @@ class Engine:
             self._about_to_call(case)
             called = time.perf_counter()
             outputs = self._call(executable, arguments)
-            first_call_s = time.perf_counter() - called
+            returned = time.perf_counter()
             host = tuple(self._get(output, case, position) for position, output in enumerate(outputs))
             after = arguments.digest()
-            findings = self._called(arguments, outputs, host)
+            findings = self._called(arguments, outputs, host, returned)
         except Unsupported:
             raise
         except CandidateError as error:
@@ -173,7 +173,7 @@ class Engine:
         except Exception as error:
             raise ImplementationFailure(describe(error)) from error
         at.executable, at.arguments, at.case = executable, arguments, case
-        return Returned(host, after, compile_s, first_call_s, findings)
+        return Returned(host, after, compile_s, returned - called, findings)
 
     def again(self) -> Returned:
         """Call what was executed last once more, on the same arguments, and copy the outputs back.
@@ -255,8 +255,14 @@ class Engine:
     def _about_to_call(self, case: Case) -> None:
         """Before the first call of `execute`."""
 
-    def _called(self, arguments: Sequence[Any], outputs: Sequence[Any], host: Arrays) -> tuple[CheckResult, ...]:
-        """After the first call of `execute`, whose outputs on the host are `host`; what detectors found."""
+    def _called(
+        self, arguments: Sequence[Any], outputs: Sequence[Any], host: Arrays, returned: float
+    ) -> tuple[CheckResult, ...]:
+        """After the first call of `execute`, whose outputs on the host are `host`; what detectors found.
+
+        Args:
+            returned: when it did, by `time.perf_counter`.
+        """
         return ()
 
     def _timed_calls(self) -> Sequence[Callable[[], tuple[Any, ...]]]:

@@ -10,9 +10,8 @@ import numpy as np
 
 from kparity.assurance import Detector
 from kparity.backend import Backend
-from kparity.inputs import digest
 from kparity.records import CheckResult
-from kparity.sandbox.detectors import Census, Integrity, ProcessState, overlapping
+from kparity.sandbox.detectors import Census, Integrity, ProcessState, overlapping, same_bytes
 
 LATER_S = 0.03
 """How long after a call its outputs are looked at again."""
@@ -60,12 +59,18 @@ class Vigilance:
         if census := self._census:
             self._guarded("census", lambda: self._alone(census.threads()))
 
-    def settled(self, outputs: Sequence[Any], hosts: Sequence[np.ndarray]) -> None:
-        """Look at outputs once more: what arrives late differs from what was there at the return."""
+    def settled(self, outputs: Sequence[Any], hosts: Sequence[np.ndarray], returned: float) -> None:
+        """Look at outputs once more: what arrives late differs from what was there at the return.
+
+        Args:
+            outputs: what the call returned.
+            hosts: copies of them, made soon after the return.
+            returned: when that was, by `time.perf_counter`.
+        """
 
         def late() -> None:
-            time.sleep(LATER_S)
-            if digest(self._backend.get(output) for output in outputs) != digest(hosts):
+            time.sleep(max(returned + LATER_S - time.perf_counter(), 0.0))
+            if not all(same_bytes(self._backend.get(one), host) for one, host in zip(outputs, hosts, strict=True)):
                 self._fault("late", "late_writes", "the outputs changed after the call had returned")
 
         self._guarded("late", late)

@@ -234,6 +234,11 @@ class Answer(msgspec.Struct, frozen=True):
     body: Reply
 
 
+SETUP = msgspec.msgpack.Decoder(Setup)
+ENVELOPE = msgspec.msgpack.Decoder(Envelope)
+"""Made in the zygote, since making them takes longer than decoding many messages."""
+
+
 def encode(message: Setup | Envelope | Answer) -> bytes:
     """The message with its length before it."""
     payload = msgspec.msgpack.encode(message)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import sys
 
-import msgspec
-
 from kparity import dtypes
 from kparity.assurance import Assurance
 from kparity.backend import resolve
@@ -109,12 +107,12 @@ def _told(text: str) -> str:
 
 def serve(requests: int, replies: int, arena: int, assurance: Assurance) -> None:
     """Answer requests until the judge closes the pipe."""
-    setup = msgspec.msgpack.decode(wire.receive(requests), type=wire.Setup)
+    setup = wire.SETUP.decode(wire.receive(requests))
     wire.send(replies, wire.Answer(0, setup.nonce, wire.Born(assurance)))
     worker = Worker(ArenaView(arena))
     while True:
         try:
-            envelope = msgspec.msgpack.decode(wire.receive(requests), type=wire.Envelope)
+            envelope = wire.ENVELOPE.decode(wire.receive(requests))
         except EOFError:
             return
         body = worker.answer(envelope.body)
