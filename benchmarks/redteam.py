@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,17 @@ def main() -> None:
     parser.add_argument("--gpu", action="store_true", help="only backends that opened a GPU")
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="candidates at once")
     arguments = parser.parse_args()
-    results = _read(arguments.source) if arguments.source else attempt(arguments.only, arguments.gpu, arguments.jobs)
-    if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "redteam.json").write_text(json.dumps(results, indent=1) + "\n")
+    if arguments.source:
+        results = _read(arguments.source)
+    else:
+        results = attempt(arguments.only, arguments.gpu, arguments.jobs, arguments.out)
     missed = show(results)
     if arguments.check and missed:
         sys.exit(f"{len(missed)} missed: " + "; ".join(missed))
 
 
-def attempt(only: str, gpu: bool, jobs: int) -> dict[str, Any]:
-    """Hand every candidate in."""
+def attempt(only: str, gpu: bool, jobs: int, out: Path | None) -> dict[str, Any]:
+    """Hand every candidate in; written after each, so that an interruption loses those at work."""
     from corpus import corpus, try_one
 
     from kparity import DeviceInfo, Session
@@ -65,13 +65,32 @@ def attempt(only: str, gpu: bool, jobs: int) -> dict[str, Any]:
         return {**row, "status": status, "wrong": wrong, "skipped": "", "seconds": time.perf_counter() - began}
 
     todo = [(kind, each) for kind in ("cheats", "honest") for each in corpus(kind) if only in each.name]
-    with ThreadPoolExecutor(jobs) as pool:
-        rows = list(pool.map(lambda pair: one(*pair), todo))
-    return {
+    results: dict[str, Any] = {
         "devices": {name: device.label for name, device in devices.items()},
-        "candidates": rows,
-        "seconds": time.perf_counter() - started,
+        "planned": len(todo),
     }
+    results |= {"candidates": [], "seconds": 0.0}
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for row in as_completed([pool.submit(one, *pair) for pair in todo]):
+                results["candidates"].append(row.result())
+                results["seconds"] = time.perf_counter() - started
+                if out is not None:
+                    _write(results, out)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    results["candidates"].sort(key=lambda row: (row["kind"], row["name"], row["backend"]))
+    if out is not None:
+        _write(results, out)
+    return results
+
+
+def _write(results: dict[str, Any], out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    draft = out / "redteam.json.part"
+    draft.write_text(json.dumps(results, indent=1) + "\n")
+    draft.replace(out / "redteam.json")
 
 
 def show(results: dict[str, Any]) -> list[str]:
@@ -93,6 +112,8 @@ def show(results: dict[str, Any]) -> list[str]:
     for kind in ("cheats", "honest"):
         of_kind = [one for one in ran if one["kind"] == kind]
         print(f"{kind}: {sum(not one['wrong'] for one in of_kind)} of {len(of_kind)} judged rightly")
+    if len(results["candidates"]) < results.get("planned", 0):
+        wrong.append(f"{results['planned'] - len(results['candidates'])} candidates were not tried: interrupted")
     print(f"{results['seconds']:.0f} s")
     for line in wrong:
         print(f"MISSED {line}")

@@ -1,4 +1,4 @@
-"""The scripts that hold kparity's times against other clocks: what they make of events, and a run on a pretend GPU."""
+"""The scripts under `benchmarks`: what they make of what they measure, and small runs of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pretend import plugin
 
-from kparity import Session, TimingPolicy
+from kparity import Cascade, Session, TimingPolicy, typical
 from kparity.compare import ComparePolicy
 from kparity.testing import FaultyBackend
 
@@ -31,7 +31,7 @@ def scripts(monkeypatch):
     """Imports a script from `benchmarks`, which is no package."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
     yield importlib.import_module
-    for name in ("timing_truth", "timing_cpu", "timing_shared"):
+    for name in ("timing_truth", "timing_cpu", "timing_shared", "throughput", "isolation", "faults", "redteam"):
         sys.modules.pop(name, None)
 
 
@@ -126,3 +126,63 @@ def test_the_companion_on_a_cpu_times_real_calls(scripts, tmp_path):
     answer = cpu.Looped("cpu_ref:numpy", str(tmp_path))("activation/softmax")
     assert answer["loop"] > 0
     assert answer["thread"] <= 1.05 * answer["loop"]
+
+
+def test_throughput_answers_every_question_and_writes_after_each(scripts, monkeypatch, tmp_path, capsys):
+    throughput, isolation = scripts("throughput"), scripts("isolation")
+    small = typical(rows=8, cols=16)
+    monkeypatch.setattr(throughput, "SHAPE", small)
+    monkeypatch.setattr(isolation, "SHAPE", small)
+    monkeypatch.setattr(isolation, "ROWS_COLS", (8, 16))
+    monkeypatch.setattr(throughput, "CASCADE", Cascade(draws=1, timing="short", hunt=False))
+    written = []
+
+    def process(name):
+        written.append(throughput._read(str(tmp_path)))
+        return 1.5
+
+    monkeypatch.setattr(throughput, "_process", process)
+    results = throughput.measure(["cpu_ref"], 0.1, 2, 1, tmp_path)
+    assert "a_minute" in written[0]["backends"]["cpu_ref"]
+    assert throughput._read(str(tmp_path)) == results
+    one = results["backends"]["cpu_ref"]
+    assert one["fresh_s"] == 1.5
+    assert one["failed"] == 0
+    assert one["a_minute"] > 0
+    assert set(one["stages_s"]) == set(throughput.STAGES)
+    assert set(one["isolation"]["candidate"]["steps_ms"]) == set(isolation.STEPS)
+    del one["fresh_s"]
+    one["isolation"]["candidate"]["cost_ms"] = 61.0
+    assert throughput.show(results) == ["cpu_ref: measured in part only", "cpu_ref: isolation costs 61 ms, 60 allowed"]
+    one |= {"fresh_s": 1.0, "failed": 1, "kind": "gpu", "a_minute": 119.0}
+    missed = throughput.show(results | {"backends": {"triton": one}})
+    assert missed[0].startswith("triton: 1 of ")
+    assert missed[1:] == ["triton: 119 a minute, 120 wanted"]
+    assert throughput.show(results | {"backends": {}}) == ["nothing was evaluated"]
+    assert "a minute" in capsys.readouterr().out
+
+
+def test_faults_are_tried_written_and_their_misses_named(scripts, tmp_path, capsys):
+    faults = scripts("faults")
+    results = faults.attempt(["cpu_ref"], "exit without", tmp_path)
+    (row,) = results["faults"]
+    assert (row["wrong"], row["after"], row["left"]) == ("", "", [])
+    assert row["message"] == "the worker died: exit status 0"
+    assert faults._read(str(tmp_path)) == results
+    assert faults.show(results) == []
+    row |= {"wrong": "passed, expected error", "after": "failed: bound", "left": ["process 7"]}
+    assert faults.show(results) == [
+        "exit without a word on cpu_ref: passed, expected error",
+        "exit without a word on cpu_ref: the next candidate, failed: bound",
+        "exit without a word on cpu_ref: left behind: process 7",
+    ]
+    assert faults.show(results | {"faults": []}) == ["nothing was tried"]
+    assert "MISSED exit without a word" in capsys.readouterr().out
+
+
+def test_an_interrupted_red_team_is_no_success(scripts, tmp_path):
+    redteam = scripts("redteam")
+    results = redteam.attempt("plain-cpu_ref", False, 1, tmp_path)
+    assert redteam._read(str(tmp_path)) == results
+    assert redteam.show(results) == []
+    assert redteam.show(results | {"planned": 3}) == ["2 candidates were not tried: interrupted"]

@@ -22,13 +22,15 @@ class Fault(NamedTuple):
     timeout_s: float = 30.0
 
 
-def source(body: str, **names: object) -> str:
-    """A candidate for `toy/scale` that does `body` and then answers honestly."""
+def source(
+    body: str, signature: str = "scale(x, factor)", answer: str = "x * x.dtype.type(factor)", **names: object
+) -> str:
+    """A candidate that does `body` and then answers honestly; by default one for `toy/scale`."""
     constants = "".join(f"{name} = {value!r}\n" for name, value in names.items())
     return (
         "import ctypes, os, signal, socket, sys, threading, time\nimport numpy as np\n"
-        f"{constants}\ndef scale(x, factor):\n{textwrap.indent(textwrap.dedent(body).strip(), '    ')}\n"
-        "    return x * x.dtype.type(factor)\n"
+        f"{constants}\ndef {signature}:\n{textwrap.indent(textwrap.dedent(body).strip(), '    ')}\n"
+        f"    return {answer}\n"
     )
 
 
@@ -132,7 +134,7 @@ EXHAUSTING = {
     ),
     "endless output": Fault("while True: os.write(2, b'y' * 4096)", "no answer within 2 s", timeout_s=2),
     "enormous output array": Fault(
-        "return np.broadcast_to(x, (1 << 22, *x.shape)).copy()",
+        "return np.broadcast_to(x, ((1 << 28) // x.nbytes, *x.shape)).copy()",
         "returned far more than is declared",
         limits=Limits(memory_bytes=4096 * MIB),
     ),
@@ -235,4 +237,70 @@ REACHING = {
         """,
         "sealed",
     ),
+}
+
+ALL = {**DYING, **EXHAUSTING, **SPEAKING, **REACHING}
+
+NEEDS = {
+    "kill everything": "process_namespace",
+    "stopped": "process_namespace",
+    "fork bomb": "processes",
+    "thread bomb": "processes",
+    "disk filler, many files": "folder_size",
+    "kills its parents": "process_namespace",
+    "lists processes": "process_view",
+    "calls the judge": "network",
+    "becomes root": "user",
+    "reads the judge's memory": "user",
+    "traces its parent": "user",
+}
+"""Protections that a fault must not be tried without."""
+
+# What needs a GPU: backend, source for `activation/softmax`, message, patience in seconds.
+
+CUPY = "import cupy\n"
+ENDLESS = """
+endless = cupy.RawKernel(r'''
+extern "C" __global__ void endless(volatile float* y) { while (y[0] == y[0]) y[0] = y[0] + 0.0f; }
+''', "endless")
+def softmax(x):
+    y = cupy.zeros_like(x)
+    endless((1,), (1,), (y,))
+    return y
+"""
+WILD = """
+wild = cupy.RawKernel(r'''
+extern "C" __global__ void wild(float* y) { ((float*)16)[threadIdx.x] = 1.0f; }
+''', "wild")
+def softmax(x):
+    y = cupy.zeros_like(x)
+    wild((1,), (32,), (y,))
+    cupy.cuda.Device().synchronize()
+    return y
+"""
+TRAP = WILD.replace("((float*)16)[threadIdx.x] = 1.0f;", "__trap();")
+ON_DEVICE = {
+    "endless kernel": ("cuda", CUPY + ENDLESS, r"no answer within 15 s", 15.0),
+    "illegal address": ("cuda", CUPY + WILD, r"[Ii]llegal|cudaError", 60.0),
+    "trap": ("cuda", CUPY + TRAP, r"cudaError|launch|trap|illegal", 60.0),
+    "out of memory, CuPy": ("cuda", CUPY + "def softmax(x):\n    return cupy.empty(1 << 42)\n", r"[Mm]emory", 60.0),
+    "out of memory, torch": (
+        "torch",
+        "import torch\ndef softmax(x):\n    return torch.empty(1 << 42, device='cuda')\n",
+        r"[Mm]emory",
+        60.0,
+    ),
+    "out of memory, JAX": (
+        "jax",
+        "import jax.numpy as jnp\n"
+        "def softmax(x):\n    return x + jnp.cumsum(jnp.ones((1 << 21, 1 << 20)), axis=0)[:1, :1]\n",
+        r"RESOURCE_EXHAUSTED|[Mm]emory",
+        60.0,
+    ),
+}
+HONEST = {
+    "cuda": CUPY
+    + "def softmax(x):\n    e = cupy.exp(x - x.max(-1, keepdims=True))\n    return e / e.sum(-1, keepdims=True)\n",
+    "torch": "import torch\ndef softmax(x):\n    return torch.softmax(x, -1)\n",
+    "jax": "import jax\ndef softmax(x):\n    return jax.nn.softmax(x, -1)\n",
 }

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toy import ToyBackend, toy_plugin
@@ -22,70 +20,30 @@ from kparity.assurance import PROTECTIONS
 from kparity.sandbox.host import ProcessRunner
 from kparity.sandbox.nursery import Nursery
 
-_spec = importlib.util.spec_from_file_location("faults", Path(__file__).with_name("faults.py"))
-assert _spec is not None
-assert _spec.loader is not None
-faults = importlib.util.module_from_spec(_spec)
-sys.modules["faults"] = faults
-_spec.loader.exec_module(faults)
 
-NEEDS = {
-    "kill everything": "process_namespace",
-    "stopped": "process_namespace",
-    "fork bomb": "processes",
-    "thread bomb": "processes",
-    "disk filler, many files": "folder_size",
-    "kills its parents": "process_namespace",
-    "lists processes": "process_view",
-    "calls the judge": "network",
-    "becomes root": "user",
-    "reads the judge's memory": "user",
-    "traces its parent": "user",
-}
-"""Protections that a fault must not be tried without."""
+def beside(name: str) -> Any:
+    """A module of this folder, which is no package."""
+    spec = importlib.util.spec_from_file_location(f"kparity_faults_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
-def processes_of(judge: int) -> set[int]:
-    """Zygotes, keepers and workers of a judge, and what these forked; zombies left out."""
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        if b"kparity.sandbox.zygote" in words and str(judge).encode() in words and state != "Z":
-            found.add(int(folder.name))
-    return found
+faults, courts = beside("faults"), beside("court")
+processes_of, left_of = courts.processes_of, courts.left_of
 
 
-def left_of(judge: int, known: set[int], seconds: float = 10.0) -> set[int]:
-    """Processes beyond the known ones, once they had a while to end."""
-    deadline = time.monotonic() + seconds
-    while (left := processes_of(judge) - known) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return left
-
-
-class Court:
-    """A session whose workers keep their folders below `folder`."""
+class Court(courts.Court):
+    """Judges candidates for the toy backend and asserts."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.session = Session(extra=[toy_plugin("good")], discover=False)
-        self.missing = self.session.protections().missing
-
-    def judge(self, source: str, limits: Limits | None = None, timeout_s: float = 30.0):
-        """The record of a candidate on one case."""
-        options = Options(seed=3, timing=None, timeout_s=timeout_s, limits=limits or Limits())
-        return self.session.evaluate(
-            "toy/scale", "toy", source, cases=["n=7,*"], dtypes=["float32"], options=options
-        ).evaluations[0]
+        super().__init__(folder, Session(extra=[toy_plugin("good")], discover=False), "toy/scale", "toy", "n=7,*")
 
     def check_nothing_is_left(self) -> None:
-        zygotes = set(self.session.nursery.pids())
-        assert not left_of(os.getpid(), zygotes)
-        assert [path.name for path in self.folder.iterdir()] == []
+        assert self.left() == []
 
     def check_an_honest_one_passes(self) -> None:
         record = self.judge(faults.source("pass"))
@@ -95,10 +53,7 @@ class Court:
 @pytest.fixture(scope="module")
 def court(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Court]:
     folder = tmp_path_factory.mktemp("workers")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(folder))
-        patch.setenv("HUNTER", "hunter2")
-        patch.setattr(tempfile, "tempdir", None)
+    with courts.workplace(folder):
         court = Court(folder)
         try:
             yield court
@@ -107,22 +62,14 @@ def court(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Court]:
         assert not left_of(os.getpid(), set())
 
 
-ALL = {**faults.DYING, **faults.EXHAUSTING, **faults.SPEAKING, **faults.REACHING}
-
-
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", faults.ALL)
 def test_a_fault_is_an_error_of_its_own_candidate_and_leaves_nothing(court, name):
-    fault = ALL[name]
-    if (needed := NEEDS.get(name)) in court.missing:
+    fault = faults.ALL[name]
+    if (needed := faults.NEEDS.get(name)) in court.missing:
         pytest.skip(f"no {needed} here: {court.missing[needed]}")
-    outside = Path("/var/tmp")
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        names = {"JUDGE": os.getpid(), "PORT": listening.getsockname()[1], "OUTSIDE": str(outside)}
+    with court.names() as names:
         record = court.judge(faults.source(fault.body, **names), fault.limits, fault.timeout_s)
-    assert record.status == fault.status, record.verdict
-    assert re.search(fault.message, record.verdict.message), record.verdict.message
-    assert len(record.output) <= 4096
-    assert not (outside / "mark").exists()
+    assert not courts.wrong(record, fault.status, fault.message)
     court.check_nothing_is_left()
     court.check_an_honest_one_passes()
 
