@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from pretend import plugin
 
-from kparity import Cascade, Session, TimingPolicy, typical
+from kparity import Cascade, Session, TimingPolicy, read_runs, typical
+from kparity.across import timed_on
 from kparity.compare import ComparePolicy
+from kparity.crossing import cross, rows_of
 from kparity.testing import FaultyBackend
 
 SCRIPTS = Path(__file__).parent.parent / "benchmarks"
@@ -33,6 +35,20 @@ def scripts(monkeypatch):
     yield importlib.import_module
     for name in ("timing_truth", "timing_cpu", "timing_shared", "throughput", "isolation", "faults", "redteam"):
         sys.modules.pop(name, None)
+
+
+def test_every_committed_run_opens_and_the_readme_says_how_each_was_made():
+    folders = sorted(path.parent for path in (SCRIPTS / "results").glob("*/*/run.json"))
+    runs = read_runs(folders)
+    assert not [note.message for note in runs.notes if "cut off" in note.message]
+    matrix = cross(rows_of(runs))
+    assert {"NVIDIA H100 80GB HBM3", "Intel(R) Xeon(R) Processor, 2 cores"} <= set(timed_on(matrix))
+    sections = dict(
+        part.partition("\n")[::2] for part in (SCRIPTS / "results" / "README.md").read_text().split("\n## ")[1:]
+    )
+    for path in sorted((SCRIPTS / "results").glob("*/*")):
+        name = f"`{path.name}/`" if path.is_dir() else f"`{path.name}`"
+        assert name in sections[path.parent.name], f"benchmarks/results/README.md does not tell of {path}"
 
 
 def test_what_the_profiler_saw_is_split_at_the_flushes_and_not_at_small_fills(scripts):
