@@ -22,6 +22,7 @@ from kparity.roofline import (
     floor_s,
     known_ceilings,
     recall_ceilings,
+    recall_products,
     remember_ceilings,
     roofline,
 )
@@ -282,7 +283,7 @@ def test_what_was_never_measured_is_not_remembered(caches):
 def test_ceilings_are_remembered_for_one_device_and_its_versions(caches):
     remember_ceilings(DEVICE, CEILINGS)
     assert recall_ceilings(DEVICE) == CEILINGS
-    assert len(list(caches.rglob("*"))) == 3  # two folders, one file, no draft
+    assert len(list((caches / "kparity" / "ceilings").rglob("*"))) == 1  # no draft
     for change in (
         {"backend": "other"},
         {"name": "Other"},
@@ -301,11 +302,22 @@ def test_ceilings_are_remembered_for_one_device_and_its_versions(caches):
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"bytes_per_s": "fast"}', b"[]"])
 def test_an_unreadable_file_is_ignored_and_replaced(caches, content):
     remember_ceilings(DEVICE, CEILINGS)
-    (path,) = caches.rglob("*.json")
+    (path,) = caches.rglob("ceilings/*.json")
     path.write_bytes(content)
     assert recall_ceilings(DEVICE) is None
     remember_ceilings(DEVICE, CEILINGS)
     assert recall_ceilings(DEVICE) == CEILINGS
+
+
+def test_products_are_remembered_for_every_backend_of_a_device_but_not_its_copies(caches):
+    remember_ceilings(DEVICE, Ceilings(1e12, {"float32": 5e13, "float16": 3e14}), "cupti")
+    other = msgspec.structs.replace(DEVICE, backend="other", versions={})
+    assert recall_products(other, "cupti") == Ceilings(0.0, {"float32": 5e13, "float16": 3e14})
+    assert recall_products(other, "host") is None
+    remember_ceilings(other, Ceilings(2e12, {"float32": 6e13}), "cupti")
+    assert recall_products(DEVICE, "cupti").flops_per_s == {"float32": 6e13, "float16": 3e14}
+    for change in ({"uuid": ""}, {"uuid": "GPU-2"}, {"name": "Other"}, {"kind": "cpu"}):
+        assert recall_products(msgspec.structs.replace(DEVICE, **change), "cupti") is None, change
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):

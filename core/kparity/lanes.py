@@ -22,7 +22,7 @@ from kparity.machine import Machine
 from kparity.options import Options
 from kparity.posing import Problems, oracles
 from kparity.records import Ceilings, Evaluation, Verdict
-from kparity.roofline import HOST, best_ceilings, known_ceilings, recall_ceilings, remember_ceilings
+from kparity.roofline import HOST, best_ceilings, known_ceilings, recall_ceilings, recall_products, remember_ceilings
 from kparity.sandbox.host import InlineRunner, ProcessRunner, Runner
 from kparity.sandbox.nursery import Nursery
 from kparity.spec import KernelSpec
@@ -78,7 +78,8 @@ class Lane:
 
         Args:
             ceilings: whether they are wanted.
-            others: what other backends measured on this device in this run; it is not measured again.
+            others: what other backends measured on this device in this run; their products are not measured again, nor
+                those of earlier runs.
 
         Raises:
             WorkerError: the worker was lost.
@@ -91,6 +92,8 @@ class Lane:
             self.ceilings = recall_ceilings(self.device, clock) if ceilings else None
             if self.ceilings is not None or not ceilings:
                 return
+            earlier = recall_products(self.device, clock)
+            others = [*others, earlier] if earlier is not None else others
             shared = best_ceilings(None, others)
             known = known_ceilings(shared) if shared is not None else ()
             measured = self.runner.calibrate(ceilings=True, known=known).ceilings

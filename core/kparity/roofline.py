@@ -109,9 +109,31 @@ def recall_ceilings(device: DeviceInfo, clock: str = HOST) -> Ceilings | None:
         return None
 
 
+def recall_products(device: DeviceInfo, clock: str = HOST) -> Ceilings | None:
+    """The products that any backend measured earlier on this piece of hardware, on this clock, and nothing else of it.
+
+    A processor's are not shared: what it reaches there depends on each framework's own library. Compiling and tuning
+    large products takes some frameworks many seconds.
+    """
+    path = _products_of(device, clock)
+    if path is None:
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Ceilings)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
 def remember_ceilings(device: DeviceInfo, ceilings: Ceilings, clock: str = HOST) -> None:
     """Keep ceilings for the next run; where the cache cannot be written, the next run measures again."""
-    path = _remembered(device, clock)
+    _keep(ceilings, _remembered(device, clock))
+    if (path := _products_of(device, clock)) is not None and ceilings.flops_per_s:
+        best = best_ceilings(Ceilings(0.0, ceilings.flops_per_s), [recall_products(device, clock) or Ceilings(0.0)])
+        assert best is not None
+        _keep(best, path)
+
+
+def _keep(ceilings: Ceilings, path: Path) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}")
@@ -120,10 +142,21 @@ def remember_ceilings(device: DeviceInfo, ceilings: Ceilings, clock: str = HOST)
 
 
 def _remembered(device: DeviceInfo, clock: str) -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     versions = sorted(device.versions.items())
     identity = f"{SCHEMA_VERSION} {device.backend} {device.name} {device.index} {device.uuid} {clock} {versions}"
-    return root / "kparity" / "ceilings" / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.json"
+    return _place("ceilings", identity)
+
+
+def _products_of(device: DeviceInfo, clock: str) -> Path | None:
+    """Where those of a device are kept that can be told from every other one; None for others."""
+    if not device.uuid or device.kind not in ("gpu", "accelerator"):
+        return None
+    return _place("products", f"{SCHEMA_VERSION} {device.name} {device.index} {device.uuid} {clock}")
+
+
+def _place(folder: str, identity: str) -> Path:
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "kparity" / folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.json"
 
 
 def ceiling_dtype(case: Case) -> str:

@@ -33,6 +33,8 @@ from kparity.variation import Variation
 R = TypeVar("R")
 _ROOM = 64 << 20
 _ENDING_S = 30.0
+_MEASURING_S = 180.0
+"""Ceilings may take at least so long: compiling and tuning large products does, and no candidate is loaded yet."""
 
 
 class Runner(Protocol):
@@ -156,7 +158,8 @@ class ProcessRunner:
 
     def calibrate(self, *, ceilings: bool, known: Sequence[str] = ()) -> Calibration:
         """See `Engine.calibrate`."""
-        return self._ask(wire.Calibrate(ceilings, tuple(known)), wire.Calibrated).calibration
+        patience = max(self._timeout_s, _MEASURING_S) if ceilings else self._timeout_s
+        return self._ask(wire.Calibrate(ceilings, tuple(known)), wire.Calibrated, patience).calibration
 
     def measure(self, policy: TimingPolicy) -> Timed:
         """See `Engine.measure`."""
@@ -267,15 +270,16 @@ class ProcessRunner:
             self._start()
         raise WorkerError(f"zygotes die before a worker begins: {shown(words, 1000)}")
 
-    def _ask(self, request: wire.Request, expected: type[R]) -> R:
+    def _ask(self, request: wire.Request, expected: type[R], patience_s: float | None = None) -> R:
         number = next(self._ids)
-        deadline = time.monotonic() + self._timeout_s
+        patience_s = self._timeout_s if patience_s is None else patience_s
+        deadline = time.monotonic() + patience_s
         with self._use():
             try:
                 self._link.send(wire.Envelope(number, request), deadline)
                 answer = self._link.receive(deadline)
             except TimeoutError:
-                raise WorkerError(f"no answer within {self._timeout_s:g} s; the worker was ended") from None
+                raise WorkerError(f"no answer within {patience_s:g} s; the worker was ended") from None
             except (EOFError, BrokenPipeError):
                 raise WorkerError(f"the worker died: {self._cause_of_death()}") from None
         return self._checked(answer, number, expected)
