@@ -24,11 +24,11 @@ import pytest
 
 from kparity import Options, Selection, Session, UsageError, read_runs
 from kparity.cluster.dealing import ATTEMPTS, Deck
-from kparity.cluster.executor import ClusterRun
+from kparity.cluster.executor import ClusterRun, RayExecutor
 from kparity.cluster.posting import collect
 from kparity.cluster.shipping import gather
 from kparity.cluster.station import Station
-from kparity.errors import WorkerError
+from kparity.errors import NothingEvaluatedError, WorkerError
 from kparity.resuming import Past
 
 PLUGIN = '''
@@ -280,6 +280,30 @@ def test_what_cannot_be_imported_on_a_node_is_the_reason_why_it_takes_no_part(in
     collect(HereRay(), stations("needy_plugin"), posts, reasons)
     assert posts == []
     assert reasons == {"node0-host": "the station raised ModuleNotFoundError: No module named 'absent_library'"}
+
+
+def test_labels_that_no_node_has_are_named(install, monkeypatch):
+    install("shipped", sources={"shipped_plugin": PLUGIN}, shipped="shipped_plugin")
+    node = {"Alive": True, "Labels": {"rack": "a"}, "NodeManagerHostname": "one", "NodeID": "1" * 8, "Resources": {}}
+    ray = SimpleNamespace(nodes=lambda: [node], shutdown=lambda: None)
+    monkeypatch.setattr("kparity.cluster.executor.connect", lambda address, staging: ray)
+    executor = RayExecutor(Session(), "auto", {"rack": "b"})
+    with pytest.raises(NothingEvaluatedError, match="no node of the cluster has the label rack=b"):
+        executor.prepare(Selection(tasks=("shipped/double",)), Options(), None)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux")
+def test_a_station_uses_the_threads_that_its_node_has(install, monkeypatch):
+    install("shipped", sources={"needy_plugin": "import absent_library"}, shipped="needy_plugin")
+    program = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"]
+    for limit, left in (({}, None), ({"OMP_NUM_THREADS": "3"}, "1")):
+        with subprocess.Popen(program, env=limit, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as node:
+            node.stdout.readline()  # it has become that program
+            monkeypatch.setenv("RAY_RAYLET_PID", str(node.pid))
+            monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as Ray does, unless the node has it
+            collect(HereRay(), stations("needy_plugin"), [], {})
+            assert os.environ.get("OMP_NUM_THREADS") == left
+            node.stdin.close()
 
 
 class Nodes:

@@ -95,6 +95,9 @@ class RayExecutor:
     def _posts(self, ray: ModuleType, selection: Selection, options: Options) -> tuple[list[Post], dict[str, str]]:
         """Stations by node: first one for each GPU, then one for what these left over."""
         nodes = [node for node in ray.nodes() if node["Alive"] and self._labels.items() <= node["Labels"].items()]
+        if not nodes:
+            wanted = ", ".join(f"{name}={value}" for name, value in self._labels.items())
+            raise NothingEvaluatedError(f"nothing to evaluate: no node of the cluster has the label {wanted}")
         common = [
             self._session.catalogue.plugin_targets,
             msgspec.msgpack.encode(selection),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -83,6 +85,7 @@ class Station:
 
     def open(self) -> bytes:
         """Import the plugins, open the devices and plan; gives msgpack of an `Offer`."""
+        _take_all_threads()
         try:
             offer = self._open()
         except Exception as error:
@@ -108,8 +111,25 @@ class Station:
 
     def evaluate(self, cases: Sequence[tuple[str, str]]) -> Iterator[bytes]:
         """JSON of a `Told` for each record as it finishes, and for what was raised."""
+        _take_all_threads()
         try:
             for evaluation in self._run.evaluate({(task, key) for task, key in cases}):
                 yield msgspec.json.encode(Told(evaluation=evaluation))
         except Exception as error:
             yield msgspec.json.encode(Told(raised=Raised.of(error)))
+
+
+def _take_all_threads() -> None:
+    """Undo Ray's limit of one thread for each CPU that it counts for this station, which times as on one machine.
+
+    Ray sets OMP_NUM_THREADS before each call. A limit that the node itself was started with stays.
+    """
+    raylet = os.environ.get("RAY_RAYLET_PID")
+    if raylet is None:
+        return
+    try:
+        given = Path("/proc", raylet, "environ").read_bytes()
+    except OSError:
+        return
+    if not any(one.startswith(b"OMP_NUM_THREADS=") for one in given.split(b"\0")):
+        os.environ.pop("OMP_NUM_THREADS", None)
