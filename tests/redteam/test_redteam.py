@@ -186,13 +186,13 @@ def test_inputs_change_as_the_judge_computes_them():
 def test_the_policy_looks_at_shares_of_device_time(share, status):
     from kparity.records import Launch
     from kparity.scrutiny import Scrutiny
-    from kparity_nvidia.tensors import LIBRARY_KERNELS
+    from kparity_nvidia.tensors import OnTensors
 
     scrutiny = Scrutiny(None, None)
     ran = [Launch("softmax_rows", 1.0, 1 - share), Launch("void at::native::softmax_warp_forward<float>", 1.0, share)]
-    scrutiny.attribute("hand-written", ran, LIBRARY_KERNELS)
+    scrutiny.attribute("hand-written", ran, OnTensors.library_kernels)
     assert [check.status for check in scrutiny.checks] == ([status] if status else [])
     fills = [Launch("void at::native::vectorized_elementwise_kernel<4, at::native::FillFunctor<float>>", 1.0, 1.0)]
     other = Scrutiny(None, None)
-    other.attribute("hand-written", fills, LIBRARY_KERNELS)
+    other.attribute("hand-written", fills, OnTensors.library_kernels)
     assert not other.checks

@@ -1,86 +1,121 @@
-"""What lets kparity watch implementations on torch tensors, for every backend whose device arrays are torch tensors.
-
-Importing this imports no torch.
-"""
+"""What every backend shares whose device arrays are torch tensors. Importing this imports no torch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+
+from kparity_nvidia import poisoning
+from kparity_nvidia.mixin import OnNvidia
 
 if TYPE_CHECKING:
     import torch
 
-LIBRARY_KERNELS = (
-    r"at::native::(?!.*(Fill|fill|copy|Copy|CatArray))",
-    r"cublas|cutlass|cudnn|cub::|thrust::|cusparse|cufft",
-    r"^(sm\d\d_|ampere_|hopper_|nvjet|gemm|flash_|fmha|void gemm)",
-    r"xmma|softmax_warp|splitKreduce|gemv|dot_kernel|reduce_1Block",
-)
-"""Kernels of PyTorch and of NVIDIA's libraries; fills and copies are nobody's merit."""
-GUARDED = ("torch", "torch.cuda", "torch:Tensor", "torch.cuda:Event", "torch.cuda:Stream")
 
+class OnTensors(OnNvidia):
+    """What lets kparity watch implementations on torch tensors, on the CPU and on any GPU that torch knows.
 
-def alter(array: torch.Tensor, positions: np.ndarray, values: np.ndarray) -> torch.Tensor:
-    """Overwrite elements of a contiguous tensor through an integer view of its memory; its version counter stays."""
-    import torch
-
-    carrier = f"int{8 * array.element_size()}"
-    bits = array.data.view(getattr(torch, carrier)).view(-1)
-    bits[torch.from_numpy(positions).to(array.device)] = torch.from_numpy(values.view(carrier)).to(array.device)
-    return array
-
-
-def duplicate(array: torch.Tensor) -> torch.Tensor:
-    """A contiguous clone.
-
-    Raises:
-        TypeError: not exactly a tensor.
+    Attributes:
+        library_kernels: kernels of PyTorch and of NVIDIA's libraries; fills and copies are nobody's merit.
     """
+
+    library_kernels: ClassVar[tuple[str, ...]] = (
+        r"at::native::(?!.*(Fill|fill|copy|Copy|CatArray))",
+        r"cublas|cutlass|cudnn|cub::|thrust::|cusparse|cufft",
+        r"^(sm\d\d_|ampere_|hopper_|nvjet|gemm|flash_|fmha|void gemm)",
+        r"xmma|softmax_warp|splitKreduce|gemv|dot_kernel|reduce_1Block",
+    )
+    guarded: ClassVar[tuple[str, ...]] = (
+        "torch",
+        "torch.cuda",
+        "torch:Tensor",
+        "torch.cuda:Event",
+        "torch.cuda:Stream",
+    )
+    _device: torch.device
+
+    def alter(self, array: torch.Tensor, positions: np.ndarray, values: np.ndarray) -> torch.Tensor:
+        """In place, through an integer view of the contiguous memory; the version counter stays."""
+        import torch
+
+        carrier = f"int{8 * array.element_size()}"
+        bits = array.data.view(getattr(torch, carrier)).view(-1)
+        bits[torch.from_numpy(positions).to(array.device)] = torch.from_numpy(values.view(carrier)).to(array.device)
+        return array
+
+    def duplicate(self, array: torch.Tensor) -> torch.Tensor:
+        """A contiguous clone on the device.
+
+        Raises:
+            TypeError: not exactly a tensor.
+        """
+        import torch
+
+        _demand(array)
+        return array.detach().clone(memory_format=torch.contiguous_format)
+
+    def strided(
+        self, memory: torch.Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+    ) -> torch.Tensor:
+        """torch's own view."""
+        return memory.as_strided(shape, strides, offset)
+
+    def storage(self, array: torch.Tensor) -> tuple[int, int]:
+        """Address and length of the bytes between the first and the last element.
+
+        Raises:
+            TypeError: not exactly a tensor.
+        """
+        _demand(array)
+        if not array.numel():
+            return array.data_ptr(), 0
+        reach = sum((extent - 1) * stride for extent, stride in zip(array.shape, array.stride(), strict=True))
+        return array.data_ptr(), (reach + 1) * array.element_size()
+
+    def poison(self, sizes: Sequence[int]) -> bool:
+        """Fill what torch's allocator holds free; see `kparity_nvidia.poisoning`."""
+        return poisoning.poison(self._device, sizes)
+
+    def numerics_modes(self) -> dict[str, str]:
+        """torch's switches that change results: products, determinism, default dtype, subnormal numbers."""
+        import torch
+
+        products = torch.backends.cuda.matmul
+        tiny = torch.full((1,), 2.0**-126) / 2
+        modes = {
+            "float32_matmul_precision": torch.get_float32_matmul_precision(),
+            "cuda.matmul.allow_tf32": products.allow_tf32,
+            "cuda.matmul.allow_fp16_reduced_precision_reduction": products.allow_fp16_reduced_precision_reduction,
+            "cuda.matmul.allow_bf16_reduced_precision_reduction": products.allow_bf16_reduced_precision_reduction,
+            "cudnn.allow_tf32": torch.backends.cudnn.allow_tf32,
+            "cudnn.benchmark": torch.backends.cudnn.benchmark,
+            "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+            "default dtype": torch.get_default_dtype(),
+            "threads": torch.get_num_threads(),
+            "subnormal numbers": "kept" if float(tiny) else "flushed",
+        }
+        return {name: str(value) for name, value in modes.items()}
+
+    def has_tf32(self) -> bool:
+        """Whether this is an NVIDIA GPU that multiplies in TF32."""
+        import torch
+
+        on_nvidia = self._device.type == "cuda" and bool(torch.version.cuda)
+        return on_nvidia and torch.cuda.get_device_capability(self._device) >= (8, 0)
+
+
+def tf32_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """torch's matrix product with TF32 allowed for it alone."""
     import torch
 
-    _demand(array)
-    return array.detach().clone(memory_format=torch.contiguous_format)
-
-
-def strided(memory: torch.Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> torch.Tensor:
-    """torch's own view."""
-    return memory.as_strided(shape, strides, offset)
-
-
-def storage(array: torch.Tensor) -> tuple[int, int]:
-    """Address and length of the bytes between the first and the last element.
-
-    Raises:
-        TypeError: not exactly a tensor.
-    """
-    _demand(array)
-    if not array.numel():
-        return array.data_ptr(), 0
-    reach = sum((extent - 1) * stride for extent, stride in zip(array.shape, array.stride(), strict=True))
-    return array.data_ptr(), (reach + 1) * array.element_size()
-
-
-def numerics_modes() -> dict[str, str]:
-    """torch's global switches that change results."""
-    import torch
-
-    products = torch.backends.cuda.matmul
-    tiny = torch.full((1,), 2.0**-126) / 2
-    modes = {
-        "float32_matmul_precision": torch.get_float32_matmul_precision(),
-        "cuda.matmul.allow_tf32": products.allow_tf32,
-        "cuda.matmul.allow_fp16_reduced_precision_reduction": products.allow_fp16_reduced_precision_reduction,
-        "cuda.matmul.allow_bf16_reduced_precision_reduction": products.allow_bf16_reduced_precision_reduction,
-        "cudnn.allow_tf32": torch.backends.cudnn.allow_tf32,
-        "cudnn.benchmark": torch.backends.cudnn.benchmark,
-        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
-        "default dtype": torch.get_default_dtype(),
-        "threads": torch.get_num_threads(),
-        "subnormal numbers": "kept" if float(tiny) else "flushed",
-    }
-    return {name: str(value) for name, value in modes.items()}
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        return torch.matmul(a, b)
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _demand(array: torch.Tensor) -> None:

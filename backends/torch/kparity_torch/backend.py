@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from kparity import Case, DeviceInfo, Probes, Unavailable, cpu_name, dtypes
-from kparity_nvidia import OnNvidia, poisoning, tensors
+from kparity_nvidia.tensors import OnTensors, tf32_product
 from kparity_torch.compiled import ToCompile
 from kparity_torch.specimens import SPECIMENS
 from kparity_torch.vml import settle
@@ -23,7 +23,7 @@ _CARRIERS = {"bfloat16": np.int16, "float8_e4m3fn": np.uint8, "float8_e5m2": np.
 """Formats that NumPy and torch both have but do not exchange, and the integers that carry their bits."""
 
 
-class TorchBackend(OnNvidia):
+class TorchBackend(OnTensors):
     """PyTorch on one CUDA or ROCm device, or on the CPU where torch sees no GPU. Device arrays are torch tensors.
 
     float32 products keep torch's default precision "highest", that is no TF32; torch's permission to round partial
@@ -34,8 +34,6 @@ class TorchBackend(OnNvidia):
     name: ClassVar[str] = "torch"
     remedy: ClassVar[str] = "pip install 'kparity[torch]'"
     specimens: ClassVar[Mapping[str, str]] = SPECIMENS
-    library_kernels: ClassVar[tuple[str, ...]] = tensors.LIBRARY_KERNELS
-    guarded: ClassVar[tuple[str, ...]] = tensors.GUARDED
     _torch: types.ModuleType
     _device: torch.device
 
@@ -166,48 +164,12 @@ class TorchBackend(OnNvidia):
         if self._device.type == "cuda":
             self._torch.cuda.synchronize(self._device)
 
-    def alter(self, array: torch.Tensor, positions: np.ndarray, values: np.ndarray) -> torch.Tensor:
-        """In place; the version counter stays."""
-        return tensors.alter(array, positions, values)
-
-    def duplicate(self, array: torch.Tensor) -> torch.Tensor:
-        """A contiguous clone on the device."""
-        return tensors.duplicate(array)
-
-    def strided(
-        self, memory: torch.Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
-    ) -> torch.Tensor:
-        """torch's own view."""
-        return tensors.strided(memory, shape, strides, offset)
-
-    def storage(self, array: torch.Tensor) -> tuple[int, int]:
-        """The bytes of the tensor's storage that its elements span."""
-        return tensors.storage(array)
-
-    def poison(self, sizes: Sequence[int]) -> bool:
-        """Fill what torch's allocator holds free; see `kparity_nvidia.poisoning`."""
-        return poisoning.poison(self._device, sizes)
-
-    def numerics_modes(self) -> dict[str, str]:
-        """Precision of products, determinism, default dtype and subnormal numbers."""
-        return tensors.numerics_modes()
-
     def probes(self) -> Probes:
         """torch's own copy and product, also in TF32 where the GPU has that; on a CPU only float32 is tuned."""
         torch = self._torch
         on_gpu = self._device.type == "cuda"
         tuned = ("float32", "float16", "bfloat16") if on_gpu else ("float32",)
-        has_tf32 = on_gpu and bool(torch.version.cuda) and torch.cuda.get_device_capability(self._device) >= (8, 0)
-        return Probes(torch.clone, torch.clone, torch.matmul, tuned, self._tf32_product if has_tf32 else None)
-
-    def _tf32_product(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        torch = self._torch
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("high")
-        try:
-            return torch.matmul(a, b)
-        finally:
-            torch.set_float32_matmul_precision(before)
+        return Probes(torch.clone, torch.clone, torch.matmul, tuned, tf32_product if self.has_tf32() else None)
 
 
 def _bind(function: Callable[..., Any], case: Case) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kparity import Case, DeviceInfo, Probes, Support, Unavailable, dtypes
-from kparity_nvidia import OnNvidia, poisoning, tensors
+from kparity_nvidia.tensors import OnTensors, tf32_product
 from kparity_triton.specimens import SPECIMENS
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _INTERPRETER_LIMIT = 4_000_000
 """Elements of a case beyond which the interpreter, at about a millisecond for each program, keeps people waiting."""
 
 
-class TritonBackend(OnNvidia):
+class TritonBackend(OnTensors):
     """Triton on the CUDA or ROCm device that torch sees, or in the interpreter on torch CPU tensors.
 
     Device arrays are torch tensors. The interpreter is chosen where torch sees no GPU or `TRITON_INTERPRET` is set.
@@ -32,8 +32,6 @@ class TritonBackend(OnNvidia):
     name = "triton"
     remedy = "pip install 'kparity[triton]'"
     specimens = SPECIMENS
-    library_kernels = tensors.LIBRARY_KERNELS
-    guarded = tensors.GUARDED
     _device: torch.device
 
     def open(self, index: int = 0) -> DeviceInfo:
@@ -147,52 +145,13 @@ class TritonBackend(OnNvidia):
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
 
-    def alter(self, array: torch.Tensor, positions: np.ndarray, values: np.ndarray) -> torch.Tensor:
-        """In place; the version counter stays."""
-        return tensors.alter(array, positions, values)
-
-    def duplicate(self, array: torch.Tensor) -> torch.Tensor:
-        """A contiguous clone on the device."""
-        return tensors.duplicate(array)
-
-    def strided(
-        self, memory: torch.Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
-    ) -> torch.Tensor:
-        """torch's own view."""
-        return tensors.strided(memory, shape, strides, offset)
-
-    def storage(self, array: torch.Tensor) -> tuple[int, int]:
-        """The bytes of the tensor's storage that its elements span."""
-        return tensors.storage(array)
-
-    def poison(self, sizes: Sequence[int]) -> bool:
-        """Fill what torch's allocator holds free; see `kparity_nvidia.poisoning`."""
-        return poisoning.poison(self._device, sizes)
-
-    def numerics_modes(self) -> dict[str, str]:
-        """Precision of products, determinism, default dtype and subnormal numbers."""
-        return tensors.numerics_modes()
-
     def probes(self) -> Probes:
         """An empty Triton kernel, and torch's copy and product on the same tensors, also in TF32 where it can."""
         import torch
 
         from kparity_triton.null import launch_nothing
 
-        on_nvidia = self._device.type == "cuda" and bool(torch.version.cuda)
-        has_tf32 = on_nvidia and torch.cuda.get_device_capability(self._device) >= (8, 0)
-        return Probes(launch_nothing, torch.clone, torch.matmul, matmul_tf32=_tf32_product if has_tf32 else None)
-
-
-def _tf32_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
-        return torch.matmul(a, b)
-    finally:
-        torch.set_float32_matmul_precision(before)
+        return Probes(launch_nothing, torch.clone, torch.matmul, matmul_tf32=tf32_product if self.has_tf32() else None)
 
 
 def _driver_version() -> str:
