@@ -7,7 +7,19 @@ import dataclasses
 import numpy as np
 import pytest
 
-from kparity import Check, Evidence, Independent, Problem, Session, SpecError, edge, kernel_spec, perf
+from kparity import (
+    Check,
+    Distribution,
+    Evidence,
+    Independent,
+    Problem,
+    Session,
+    SpecError,
+    edge,
+    kernel_spec,
+    perf,
+    tensor,
+)
 from kparity.bounds import is_large
 from kparity.inputs import generate
 from kparity.oracle import evaluate_reference, round_to
@@ -253,3 +265,40 @@ def test_an_axis_inside_an_expression_needs_a_function():
     assert verdict(problem, y).status == "passed"
     y[-1] += 1
     assert verdict(problem, y).status == "failed"
+
+
+def _chaotic_where_it_stands_out(x):
+    """The input, and in a row with a large element a sine of a sum so large that its last digits decide."""
+    chaos = np.sin(np.sum(np.exp(np.minimum(x, 3)), axis=-1, keepdims=True) * 1e13)
+    return x + np.where(np.max(x, axis=-1, keepdims=True) > 50, 200 * (2 + chaos), 0)
+
+
+class OneRowStandsOut(Distribution):
+    """Standard normal numbers but for one of a hundred in a row that no sample is likely to hold."""
+
+    def sample(self, rng, shape, values):
+        drawn = rng.standard_normal(shape)
+        if shape[0] == ROWS:
+            drawn[ODD, 3] = 100.0
+        return drawn
+
+
+ODD = 2741
+
+
+def test_a_reference_that_is_no_oracle_in_odd_slices_alone_leaves_no_verdict():
+    spec = kernel_spec(
+        "demo/stands_out",
+        inputs={"x": tensor("rows cols : float32", OneRowStandsOut())},
+        outputs={"y": "rows cols : float32"},
+        cases=[edge(rows=5, cols=7), perf(rows=ROWS, cols=COLS)],
+        independent="rows",
+    )(_chaotic_where_it_stands_out)
+    problem = Problem.pose(spec, spec.cases(roles=["perf"])[0], 7)
+    assert all(ODD not in part.chosen["rows"] and not part.unstable for part in problem.parts)
+    (output,) = round_to(evaluate_reference(spec, problem.case, problem.inputs), problem.case)
+    result = verdict(problem, output)
+    assert result.status == "inconclusive"
+    assert "the reference is no oracle here" in result.message
+    again = verdict(problem.altered(7, problem.inputs, problem.inputs_digest), output)
+    assert [check.name for check in again.checks if check.status != "passed"] == []

@@ -32,6 +32,7 @@ class Problem:
         honest: what the bounds follow from.
         unstable: why the reference cannot be trusted on these inputs; empty where it can.
         chosen: for a piece, which indices of the whole it holds along each independent axis.
+        examined: whether it was examined that the reference is stable, or is where pieces are judged.
     """
 
     spec: KernelSpec
@@ -45,6 +46,7 @@ class Problem:
     parts: tuple[Problem, ...] = ()
     chosen: Mapping[str, np.ndarray] = field(default_factory=dict)
     unstable: str = ""
+    examined: bool = False
 
     @classmethod
     def pose(cls, spec: KernelSpec, case: Case, seed: int, cache: OracleCache | None = None) -> Problem:
@@ -74,7 +76,7 @@ class Problem:
 
     def pieces(self, outputs: Arrays) -> list[tuple[Problem, Arrays]]:
         """The sample, and the slices of these outputs that look odd, each with its piece of the outputs."""
-        odd = [self._part(chosen, examine=False) for chosen in oddities(self.spec, self.case, outputs)]
+        odd = [self._part(chosen, examine=self.examined) for chosen in oddities(self.spec, self.case, outputs)]
         return [(part, cut_outputs(self.spec, outputs, part.chosen)) for part in (*self.parts, *odd)]
 
     @property
@@ -108,7 +110,7 @@ class Problem:
         samples = choose(spec, case, seed) if is_large(case) else []
         if not samples:
             return cls._posed(spec, case, seed, inputs, inputs_digest, examine=examine, cache=cache)
-        whole = cls(spec, case, seed, inputs, (), HonestError((), 0), (), inputs_digest)
+        whole = cls(spec, case, seed, inputs, (), HonestError((), 0), (), inputs_digest, examined=examine)
         parts = tuple(whole._part(chosen, examine=examine, cache=cache) for chosen in samples)
         return replace(whole, parts=parts)
 
@@ -134,7 +136,18 @@ class Problem:
         with quiet(case):
             known = compute() if cache is None else cache.recall(spec, case, inputs, examine=examine, compute=compute)
         honest = HonestError(known.errors, known.draws)
-        return cls(spec, case, seed, inputs, known.oracle, honest, known.bounds, inputs_digest, unstable=known.unstable)
+        return cls(
+            spec,
+            case,
+            seed,
+            inputs,
+            known.oracle,
+            honest,
+            known.bounds,
+            inputs_digest,
+            unstable=known.unstable,
+            examined=examine,
+        )
 
     def _part(self, chosen: Mapping[str, np.ndarray], *, examine: bool, cache: OracleCache | None = None) -> Problem:
         case, inputs = restrict(self.spec, self.case, self.inputs, chosen)

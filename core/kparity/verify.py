@@ -243,7 +243,10 @@ def _merge(verdicts: Sequence[Verdict], sample: str) -> list[CheckResult]:
         ratio = float(result.details.get("worst_error_over_bound", 0.0))
         return ("passed", "inconclusive", "failed").index(result.status), ratio
 
-    merged = [max(results, key=gravity) for results in zip(*(verdict.checks for verdict in verdicts), strict=True)]
+    by_name: dict[str, list[CheckResult]] = {}  # not every piece has every check: see `Problem.unstable`
+    for result in (check for verdict in verdicts for check in verdict.checks):
+        by_name.setdefault(result.name, []).append(result)
+    merged = [max(results, key=gravity) for results in by_name.values()]
     return [
         msgspec.structs.replace(result, details={**result.details, "sampled": sample})
         if result.name in (NonFiniteCheck.name, BoundCheck.name)
