@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kparity import dtypes
-from kparity.backend import Support
+from kparity.backend import Backend, Support
 from kparity.clock import DeviceClock, Telemetry, busy_seconds, self_test
 from kparity.conformance.workbench import NotChecked, Promise, Workbench, outputs_of, small_integers
 from kparity.errors import Unsupported
@@ -24,6 +24,9 @@ _CLOCK_TRIALS = 5
 _FLUSH_S = 5e-6
 """No cache worth the name is evicted in less."""
 _CALLS = 1000
+_VIEWED = 96
+_VIEWS = (((5, 7), (12, 1), 3), ((7, 5), (1, 7), 0), ((4, 3), (18, 2), 1), ((9,), (1,), 5), ((2, 3, 4), (4, 8, 1), 2))
+"""Shape, strides and offset of views: columns, axes swapped, steps, off alignment, three axes."""
 _BYTES = 1 << 16
 _LEAK = 0.25
 """Share of what a thousand calls move that may stay behind."""
@@ -221,6 +224,27 @@ def guarded(bench: Workbench) -> list[str]:
     return ["a kernel wrote behind its output and nobody noticed"]
 
 
+def views(bench: Workbench) -> list[str]:
+    """A view holds the right elements of its memory, and sees what becomes of that."""
+    backend = bench.backend
+    if type(backend).strided is Backend.strided:
+        raise NotChecked("the backend's arrays have no strides")
+    broken = []
+    for shape, strides, offset in _VIEWS:
+        host = small_integers(_VIEWED, bench.float_dtype)
+        places = offset + sum(index * stride for index, stride in zip(np.indices(shape), strides, strict=True))
+        memory = backend.put(host)
+        view = backend.strided(memory, shape, strides, offset)
+        what = f"the view of shape {shape} with strides {strides} from element {offset}"
+        back = backend.get(view)
+        if back.shape != shape or not np.array_equal(back, host[places]):
+            broken.append(f"{what} holds other elements than lie there")
+        changed = backend.alter(memory, np.arange(_VIEWED), host[::-1].copy())
+        if changed is memory and not np.array_equal(backend.get(view), host[::-1][places]):
+            broken.append(f"{what} does not see what alter did to its memory: it is a copy")
+    return broken
+
+
 def _claims(bench: Workbench, ability: str) -> None:
     if not any(ability in name for name in bench.info.capabilities):
         raise NotChecked(f"no capability of the device is called {ability}...")
@@ -304,6 +328,7 @@ PROMISES: Sequence[Promise] = (
     Promise("claims.flush", "flush_cache evicts the cache where it says so", flushes),
     Promise("claims.poison", "memory that a kernel leaves unwritten shows, where that is claimed", poisoned),
     Promise("claims.guard", "writing behind an output is found out, where that is claimed", guarded),
+    Promise("claims.strided", "a strided view is one of its memory, where arrays have strides", views),
     Promise("clock.true", "the device clock passes its self-test", clock_is_true),
     Promise("clock.calls", "each call shows on the clock, for no longer than it took", clock_sees_calls),
     Promise("memory.no_leak", "a thousand calls leave nothing behind", no_leak),

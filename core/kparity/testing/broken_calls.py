@@ -322,3 +322,27 @@ class OverlookingOverruns(FaultyBackend):
     def open(self, index: int = 0) -> DeviceInfo:
         self.info = msgspec.structs.replace(super().open(index), capabilities=("guarded allocation",))
         return self.info
+
+
+class ForgettingOffsets(FaultyBackend):
+    """Every strided view begins with the first element of its memory."""
+
+    name: ClassVar[str] = "forgetting_offsets"
+
+    def strided(self, memory: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> DeviceArray:
+        distances = [stride * memory.itemsize for stride in strides]
+        return np.lib.stride_tricks.as_strided(memory, shape, distances)
+
+
+class CopyingViews(FaultyBackend):
+    """A strided view is a copy, which does not see what `alter` does to the memory in place."""
+
+    name: ClassVar[str] = "copying_views"
+
+    def strided(self, memory: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> DeviceArray:
+        distances = [stride * memory.itemsize for stride in strides]
+        return np.lib.stride_tricks.as_strided(memory[offset:], shape, distances).copy()
+
+    def alter(self, array: np.ndarray, positions: np.ndarray, values: np.ndarray) -> np.ndarray:
+        array.reshape(-1)[positions] = values
+        return array
