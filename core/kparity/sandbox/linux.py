@@ -54,6 +54,11 @@ def unshare(flags: int) -> None:
     _done(_lib().unshare(flags))
 
 
+def enter_namespace(descriptor: int, flags: int) -> None:
+    """Join the namespace that a descriptor of `/proc/self/ns` stands for; see setns(2)."""
+    _done(_lib().setns(descriptor, flags))
+
+
 def mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
     """See mount(2)."""
     encoded = [None if text is None else text.encode() for text in (source, target, kind, options)]

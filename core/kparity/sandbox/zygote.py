@@ -77,6 +77,7 @@ def main() -> None:
         linux.become_subreaper()
     bell, ringer = _bell()
     keepers: dict[int, str] = {}
+    home = _home()
     while True:
         ready = select.select([control.fileno(), bell], [], [])[0]
         if bell in ready:
@@ -90,15 +91,38 @@ def main() -> None:
             sys.stdout.flush()
             sys.stderr.flush()
             folder = "" if birth.limits is None else tempfile.mkdtemp(prefix="kparity-")
+            apart = birth.limits is not None and home >= 0 and _leave()
             keeper = os.fork()
             if not keeper:
                 signal.set_wakeup_fd(-1)
-                for descriptor in (control.detach(), bell, ringer):
+                for descriptor in (control.detach(), bell, ringer, *([home] if home >= 0 else [])):
                     os.close(descriptor)
-                _keeper(birth, descriptors, folder, started)
+                _keeper(birth, descriptors, folder, started, apart)
+            if apart:
+                linux.enter_namespace(home, linux.CLONE_NEWPID)
             keepers[keeper] = folder
             for descriptor in descriptors:
                 os.close(descriptor)
+
+
+def _home() -> int:
+    """A descriptor of this process's namespace of processes; negative where it could not come back to it."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        with contextlib.suppress(OSError):
+            linux.enter_namespace(descriptor, linux.CLONE_NEWPID)
+            return descriptor
+        os.close(descriptor)
+    return -1
+
+
+def _leave() -> bool:
+    """The next process forked from here is the first of a namespace; saves a fork. Says whether that was done."""
+    try:
+        linux.unshare(linux.CLONE_NEWPID)
+    except OSError:  # the keeper tries for itself, and knows how without being root
+        return False
+    return True
 
 
 def _import_ahead() -> None:
@@ -151,12 +175,16 @@ def _reap(keepers: dict[int, str]) -> None:
             os.kill(stray, signal.SIGKILL)
 
 
-def _keeper(birth: Birth, descriptors: list[int], folder: str, started: str) -> NoReturn:
-    """Set the worker up and see it to its end."""
+def _keeper(birth: Birth, descriptors: list[int], folder: str, started: str, apart: bool) -> NoReturn:
+    """Set the worker up and see it to its end.
+
+    Args:
+        apart: this is the first process of a namespace already.
+    """
     requests, replies, arena, output, leash = descriptors
     os.setsid()
     attempts = Attempts()
-    if birth.limits is not None and separate(attempts):
+    if birth.limits is not None and not apart and separate(attempts):
         inner = os.fork()
         if inner:
             for descriptor in descriptors:
