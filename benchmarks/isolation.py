@@ -80,7 +80,7 @@ __global__ void softmax(const U* x, U* y, long long rows, long long cols) {
 SOURCES = {"cpu_ref": NUMPY, "torch": TORCH, "jax": JAX, "triton": TRITON, "cuda": CUDA}
 
 
-def cost(session: Session, name: str, seconds: float, most: int = 15) -> dict[str, Any]:
+def cost(session: Session, name: str, seconds: float, most: int = 11) -> dict[str, Any]:
     """Milliseconds of each step inline, in a trusted worker and in a candidate's, and what isolating a candidate costs.
 
     Args:
