@@ -6,7 +6,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from kparity import Session
 from kparity.oracle import evaluate_reference
-from kparity.spec import perf
+from kparity.signature import perf
 from kparity.threads import FLOPS, quiet
 
 SPEC = Session().catalogue.task("matmul/matmul")

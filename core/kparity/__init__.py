@@ -62,7 +62,8 @@ from kparity.running import Run
 from kparity.sandbox.confine import hide_process
 from kparity.sandbox.limits import Limits
 from kparity.session import Outcome, Session, evaluate, run
-from kparity.spec import KernelSpec, Numerics, edge, kernel_spec, perf, tensor, typical
+from kparity.signature import Numerics, edge, perf, tensor, typical
+from kparity.spec import KernelSpec, kernel_spec
 from kparity.store import RunReader, Runs, open_run, read_run, read_runs
 from kparity.timing import TimingPolicy
 from kparity.verify import Check, Evidence

@@ -33,7 +33,8 @@ from kparity.records import Evaluation
 from kparity.roofline import primary_time
 from kparity.session import Outcome, Session
 from kparity.shared_draws import SharedDraws
-from kparity.spec import CaseTemplate, KernelSpec
+from kparity.signature import CaseTemplate
+from kparity.spec import KernelSpec
 from kparity.station import Station, Stations
 from kparity.timing import TimingPolicy
 

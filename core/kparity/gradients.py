@@ -15,7 +15,8 @@ from kparity import dtypes
 from kparity.errors import SpecError
 from kparity.inputs import generate, stream
 from kparity.oracle import evaluate_reference, widen
-from kparity.spec import CaseTemplate, KernelSpec, TensorSpec
+from kparity.signature import CaseTemplate, TensorSpec
+from kparity.spec import KernelSpec
 
 if TYPE_CHECKING:
     from kparity.case import Case

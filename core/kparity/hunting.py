@@ -15,7 +15,8 @@ from kparity.distributions import integers
 from kparity.draws import stream
 from kparity.layouts import lay_out
 from kparity.shapes import Bias, derive_axes, draw_bindings, parse_axes
-from kparity.spec import CaseTemplate, KernelSpec
+from kparity.signature import CaseTemplate
+from kparity.spec import KernelSpec
 
 _TRIES = 200
 _CHOICES = 3

@@ -11,7 +11,7 @@ import numpy as np
 from kparity.errors import SpecError
 
 if TYPE_CHECKING:
-    from kparity.spec import TensorSpec
+    from kparity.signature import TensorSpec
 
 Needs = Callable[..., Sequence[np.ndarray]]
 

@@ -17,7 +17,8 @@ from kparity.errors import SpecError
 from kparity.independence import Independent, axes_of, take
 from kparity.inputs import Arrays, generate, stream
 from kparity.oracle import LARGEST_PROBE, evaluate_reference
-from kparity.spec import KernelSpec, TensorSpec
+from kparity.signature import TensorSpec
+from kparity.spec import KernelSpec
 
 ELEMENTS = 1 << 20
 """Most elements of the inputs and outputs that a sample cuts, together."""

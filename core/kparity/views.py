@@ -15,7 +15,8 @@ from kparity.dtypes import NAMES
 from kparity.errors import Unavailable
 from kparity.host import host_info
 from kparity.report import escape, table
-from kparity.spec import KernelSpec, TensorSpec
+from kparity.signature import TensorSpec
+from kparity.spec import KernelSpec
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from kparity.dtypes import NAMES
-from kparity.spec import edge, kernel_spec, typical
+from kparity.signature import edge, typical
+from kparity.spec import kernel_spec
 
 
 @kernel_spec(

@@ -15,7 +15,7 @@ from kparity.case import Case
 from kparity.conformance.specimens import DOUBLED, PYTHON
 from kparity.errors import CandidateError, KparityError, Unsupported
 from kparity.sandbox.engine import Engine
-from kparity.spec import typical
+from kparity.signature import typical
 
 if TYPE_CHECKING:
     from kparity.conformance.judged import Kernel
