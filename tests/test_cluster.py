@@ -149,6 +149,21 @@ def test_shipped_is_kparity_with_the_plugins_but_no_framework(install, tmp_path)
     assert not list(folder.rglob("__pycache__"))
 
 
+def test_what_a_plugin_imports_of_its_own_is_shipped_and_what_others_brought_is_not(install, tmp_path):
+    sources = {
+        "shipped_plugin": "import shipped_helper\nimport other_framework",
+        "shipped_helper": "import shipped_deep",
+    }
+    install("shipped", sources=sources | {"shipped_deep": "import numpy"}, shipped="shipped_plugin")
+    install("other_framework", sources={"other_framework": ""}, other="other_framework")
+    folder = tmp_path / "ship"
+    folder.mkdir()
+    gather(["shipped_plugin", "kparity_torch.plugin"], [], folder)
+    names = {path.name for path in folder.iterdir()}
+    assert {"shipped_plugin.py", "shipped_helper.py", "shipped_deep.py", "kparity_torch", "kparity_nvidia"} <= names
+    assert not names & {"other_framework.py", "numpy", "torch", "msgspec"}
+
+
 def test_a_cluster_is_asked_for_correctly(cli, monkeypatch):
     assert "unknown executor 'slurm'" in cli("run", "--executor", "slurm").err
     assert "go with --executor local" in cli("run", "--executor", "ray", "--inline").err
