@@ -209,6 +209,7 @@ class _Staged:
 
 def _breakdown(session: Session, name: str, seconds: float) -> dict[str, Any]:
     """Where the time of one evaluation goes when nothing else runs: medians of at most five."""
+    _fork(session, session.catalogue.backend(name))  # starts the zygote
     until, runs = time.monotonic() + seconds, [_alone(session, name, 0)]
     while len(runs) < 5 and time.monotonic() < until:
         runs.append(_alone(session, name, len(runs)))
