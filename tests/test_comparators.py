@@ -188,6 +188,23 @@ def test_subnormal_results_may_be_flushed_where_declared():
     assert status(either, right * 4) == status(flushing, right * 4) == "failed"
 
 
+def test_subnormal_intermediates_may_be_flushed_before_they_are_scaled_up():
+    def scaled(x):
+        """Normal numbers by way of numbers that may be subnormal."""
+        return np.tanh(x) * x.dtype.type(2.0**-126) * x.dtype.type(2.0**10)
+
+    outputs = {"y": "rows cols : float32"}
+    kept, either = (pose(scaled, outputs, None, numerics=Numerics(subnormals=one)) for one in ("keep", "either"))
+    right = either.oracle[0].astype(np.float32)
+    flushed = np.where(np.abs(right) < 2.0**-116, 0, right)
+    assert (right != flushed).any()
+    assert (flushed != 0).sum() == 0
+    assert status(either, right) == status(kept, right) == "passed"
+    assert status(either, flushed) == "passed"
+    assert status(kept, flushed) == "failed"
+    assert status(either, right * 4) == "failed"
+
+
 def test_float16_subnormals_are_no_subnormals_to_float32():
     def tiny(x):
         """Below the smallest normal number of float16, far above float32's."""

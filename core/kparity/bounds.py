@@ -18,7 +18,7 @@ import numpy as np
 
 from kparity import dtypes
 from kparity.case import Case
-from kparity.ensemble import Backwards, Jittered, Sequential, TensorCore, Wandering, moved, set_jitter
+from kparity.ensemble import Backwards, Flushed, Jittered, Sequential, TensorCore, Wandering, flush, moved, set_jitter
 from kparity.inputs import Arrays, stream
 from kparity.oracle import evaluate_reference
 from kparity.spec import KernelSpec
@@ -144,9 +144,15 @@ def _perturbed(spec: KernelSpec, case: Case, inputs: Arrays, draws: Iterable[int
 
 
 def _coarse(spec: KernelSpec, case: Case, inputs: Arrays, draws: Iterable[int]) -> Iterator[Arrays]:
-    """What the contract allows besides: intermediate results in the storage dtype, operands in TF32."""
+    """What the contract allows besides: no subnormal numbers, intermediates in the storage dtype, operands in TF32."""
     contract, precision = spec.numerics, spec.numerics.accumulate
     for draw in draws:
+        if contract.subnormals != "keep" and draw == 0 and not is_large(case):
+            still = tuple(
+                flush(array.astype(precision)) if dtypes.is_float(info.dtype) else array
+                for array, info in zip(inputs, case.inputs, strict=True)
+            )
+            yield evaluate_reference(spec, case, _as(Flushed, case, still, precision), precision)
         if contract.storage_intermediates:
             storage = [info.dtype for info in case.inputs if dtypes.is_float(info.dtype)]
             coarsest = max(storage, key=lambda name: float(dtypes.finfo(name).eps))

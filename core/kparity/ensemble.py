@@ -197,6 +197,40 @@ class Backwards(Sequential):
         return Sequential._total(np.flip(array, axis), axis)
 
 
+class Flushed(np.ndarray):
+    """An array whose subnormal results are zero, as on devices and with compilers that flush them.
+
+    What is multiplied by large numbers afterwards is missed there, although the output itself is a normal number.
+    """
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
+        """NumPy's other functions, `np.where` for one, return plain arrays: what comes of them is of this class too."""
+        return _flushed(super().__array_function__(function, types, arguments, keywords))
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
+        plain = [_plain(value) for value in inputs]
+        keywords = {key: _plain(value) for key, value in keywords.items()}
+        if out is not None:
+            keywords["out"] = tuple(np.asarray(array) for array in out)
+        return _flushed(getattr(ufunc, method)(*plain, **keywords))
+
+
+def _flushed(result: Any) -> Any:
+    if isinstance(result, tuple):
+        return tuple(_flushed(one) for one in result)
+    if not isinstance(result, np.ndarray | np.generic):
+        return result
+    return flush(np.asarray(result)).view(Flushed)
+
+
+def flush(array: np.ndarray) -> np.ndarray:
+    """`array` with zeros for what is subnormal in its dtype."""
+    if not np.issubdtype(array.dtype, np.floating):
+        return array
+    tiny = np.abs(array) < np.finfo(array.dtype).smallest_normal
+    return np.where(tiny, array.dtype.type(0), array) if tiny.any() else array
+
+
 class Wandering(Sequential):
     """Sequential sums whose every addition is off by up to half an ulp at random.
 
@@ -251,7 +285,7 @@ def _add_sequentially(
 
 def _plain(value: Any) -> Any:
     """`value` without its subclass: NumPy would hand a call that still holds one straight back."""
-    return np.asarray(value) if isinstance(value, Jittered | Sequential | TensorCore) else value
+    return np.asarray(value) if isinstance(value, Jittered | Sequential | TensorCore | Flushed) else value
 
 
 def _wrap(result: Any, kind: type[np.ndarray]) -> Any:
