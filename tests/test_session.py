@@ -144,6 +144,17 @@ def test_inline_the_hosts_own_threads_are_not_held_against_a_candidate(session):
     assert "same process" in outcome.evaluations[0].detection.lacking["census"]
 
 
+def test_however_few_calls_are_timed_those_on_memory_seen_before_are_judged(session):
+    source = "seen = {}\ndef add_bias(x, bias):\n    return seen.setdefault(id(x), (x, x + bias))[1] + 0\n"
+    few = TimingPolicy(warmup=0, minimum=3, maximum=3, budget_s=0.01)
+    options = Options(seed=3, timing=few, isolation="inline", repeats=0)
+    chosen = {"roles": ["typical"], "dtypes": ["float32"], "hunt": False}
+    for _ in range(6):
+        outcome = session.evaluate("broadcast/add_bias", "cpu_ref", source, options=options, **chosen)
+        assert outcome.status == "failed", outcome.message
+        assert "sampled" in {check.name for check in outcome.evaluations[0].verdict.checks}
+
+
 def scale_by_factor(x, factor=2.0):
     """Every element times factor."""
     return x * x.dtype.type(factor)

@@ -105,11 +105,13 @@ def flushes(bench: Workbench) -> list[str]:
     """A call after `flush_cache` is slower than one before."""
     if bench.info.kind == "interpreter":
         raise NotChecked("nothing is timed on an interpreter")
-    start = time.perf_counter()
-    done = bench.backend.flush_cache()
-    took = time.perf_counter() - start
-    if not done:
-        raise NotChecked("flush_cache answers that it cannot")
+    took = math.inf
+    for _ in range(5):  # the shortest: a busy machine makes any call long
+        start = time.perf_counter()
+        done = bench.backend.flush_cache()
+        took = min(took, time.perf_counter() - start)
+        if not done:
+            raise NotChecked("flush_cache answers that it cannot")
     if took < _FLUSH_S:
         return [f"flush_cache answered yes after {took * 1e6:.1f} us; nothing is evicted in so short a time"]
     doubler = bench.doubler(1 << 18)

@@ -37,7 +37,8 @@ class Feed(Sequence[Callable[[], tuple[Any, ...]]]):
     """Looks like a list of calls to the timing layer; each access prepares the next call.
 
     Which outputs are kept is drawn after the call has returned, so that no call can know that it will be judged. They
-    are copied at once: what is written later comes too late.
+    are copied at once: what is written later comes too late. Calls on memory that was seen before go first: what is
+    remembered by its address or identity is right on all others.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class Feed(Sequence[Callable[[], tuple[Any, ...]]]):
         self.slots = [Slot(arguments, []) for arguments in slots]
         self.kept: list[Kept] = []
         self._calls = 0
+        self._eligible = 0
+        self._repeated = False
         self._current: tuple[Slot, tuple[Any, ...]] | None = None
         self._earlier: tuple[Any, ...] = ()
 
@@ -88,7 +91,13 @@ class Feed(Sequence[Callable[[], tuple[Any, ...]]]):
         self._vigilance.after(slot.arguments, outputs, self._earlier)
         self._earlier = outputs
         self._calls += 1
-        place = len(self.kept) if len(self.kept) < KEPT else self._random.randrange(self._calls)
+        repeats = len(slot.seeds) > 1
+        if repeats and not self._repeated:
+            self.kept, self._eligible, self._repeated = [], 0, True
+        if repeats != self._repeated:
+            return
+        self._eligible += 1
+        place = len(self.kept) if len(self.kept) < KEPT else self._random.randrange(self._eligible)
         if place < KEPT:
             copies = tuple(self._backend.duplicate(output) for output in outputs)
             self.kept[place : place + 1] = [Kept(tuple(slot.seeds), copies)]
