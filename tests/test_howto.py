@@ -113,6 +113,13 @@ def test_the_readmes_figures_are_those_of_the_committed_results():
     truth = json.loads(sorted(results.glob("*/timing_truth.json"))[-1].read_text())["truth"]
     off = max(abs(row["off"]) for row in truth)
     assert f"within {off:.1%} of torch's profiler, {len(truth)} kernels" in readme.replace(" %", "%")
+    tried = json.loads(sorted(results.glob("*/redteam.json"))[-1].read_text())["candidates"]
+    right = {
+        kind: [not one["wrong"] for one in tried if one["kind"] == kind and not one["skipped"]]
+        for kind in ("cheats", "honest")
+    }
+    cheats, honest = (f"{sum(right[kind])} of {len(right[kind])}" for kind in ("cheats", "honest"))
+    assert f"| {cheats}, and {honest} honest candidates pass" in readme
     (run,) = re.findall(r"kparity report (\S+/verify)", readme)
     _, records = read_run(ROOT / run)
     passed = sum(one.status == "passed" for one in records)
