@@ -124,5 +124,6 @@ def counts(done) -> str:
 @pytest.mark.skipif(not any(map(shutil.which, ("nvcc", "g++", "clang++"))), reason="needs a GPU or a C++ compiler")
 def test_the_cuda_candidate_passes(cli):
     arguments = ("--task", "activation/softmax", "--backend", "cuda", "--no-timing", "--seed", 1, "-r", "edge")
-    done = cli("verify", EXAMPLES / "softmax.cu", *arguments)
-    assert (done.status, counts(done)) == (0, "45 passed"), done.out  # twelve edge cases, and those that hunt
+    few = ("-c", "rows=?,*", "-c", "*@*")  # 65,537 rows take a C++ compiler's kernel half a minute
+    done = cli("verify", EXAMPLES / "softmax.cu", *arguments, *few)
+    assert (done.status, counts(done)) == (0, "42 passed"), done.out  # nine edge cases, and those that hunt
