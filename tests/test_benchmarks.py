@@ -16,6 +16,8 @@ from kparity.compare import ComparePolicy
 from kparity.crossing import cross, rows_of
 from kparity.testing import FaultyBackend
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).parent.parent / "benchmarks"
 
 SLOW = """

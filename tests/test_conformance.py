@@ -18,6 +18,8 @@ from kparity.conformance.suite import PROMISES, examine
 from kparity.conformance.workbench import NotChecked, Promise, Workbench
 from kparity.testing import FAULTS, FaultyBackend
 
+pytestmark = pytest.mark.slow
+
 CAUGHT_BY = {
     "aliasing_put": "transfer.no_alias",
     "aliasing_get": "transfer.fresh_result",

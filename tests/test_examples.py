@@ -13,6 +13,8 @@ import pytest
 
 from kparity import Options, Session
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 UNTIMED = Options(seed=1, timing=None)

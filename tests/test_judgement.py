@@ -477,6 +477,7 @@ def test_float16_accumulation_dies_and_float32_accumulation_of_float16_lives(tas
 
 
 @given(st.sampled_from([*TASKS]), st.integers(0, 10**6), st.sampled_from([-1, 1]))
+@pytest.mark.slow
 def test_an_appeal_does_not_let_one_wrong_element_through(task, place, sign):
     problem = pose(task)
     contract = problem.spec.numerics

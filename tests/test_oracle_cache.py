@@ -17,6 +17,8 @@ from kparity import problem as posing
 from kparity.oracle_cache import OracleCache
 from kparity.problem import Problem
 
+pytestmark = pytest.mark.slow
+
 INLINE = Options(seed=3, timing=None, isolation="inline")
 
 PLUGIN = '''

@@ -23,6 +23,8 @@ from kparity.store import read_run
 from kparity.variation import Change
 from kparity_cpu_ref.backend import CpuRefBackend
 
+pytestmark = pytest.mark.slow
+
 ADD_BIAS = "broadcast/add_bias"
 LAID_OUT = [f"*@{name}" for name in LAYOUTS]
 UNTIMED = Options(timing=None, seed=8)

@@ -20,6 +20,8 @@ from kparity.assurance import PROTECTIONS
 from kparity.sandbox.host import ProcessRunner
 from kparity.sandbox.nursery import Nursery
 
+pytestmark = pytest.mark.slow
+
 
 def beside(name: str) -> Any:
     """A module of this folder, which is no package."""
