@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from kparity.draws import Arrays, digest
+from kparity.draws import Arrays
 from kparity.host import cpu_name
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class OracleCache:
         return [(path, size) for _, path, size in sorted(found)]
 
     def recall(
-        self, spec: KernelSpec, case: Case, inputs: Arrays, *, examine: bool, compute: Callable[[], Known]
+        self, spec: KernelSpec, case: Case, inputs_digest: str, *, examine: bool, compute: Callable[[], Known]
     ) -> Known:
         """What is known of these inputs; computed now, by one process at a time, where nothing is.
 
@@ -108,13 +108,14 @@ class OracleCache:
         that is damaged, which is replaced.
 
         Args:
+            inputs_digest: of the inputs' bytes, see `kparity.draws.digest`.
             examine: whether the stability of the reference is part of what is wanted.
             compute: raises what computing raises; then nothing is kept.
         """
         sources = _sources(spec) if self._usable else ""
         if not sources:
             return compute()
-        path = self.folder / f"{_name(spec, case, inputs, sources, examine)}.oracle"
+        path = self.folder / f"{_name(spec, case, inputs_digest, sources, examine)}.oracle"
         known = _read(path, case)
         if known is not None:
             return known
@@ -187,9 +188,9 @@ def _is_mine(folder: Path) -> bool:
     return found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
-def _name(spec: KernelSpec, case: Case, inputs: Arrays, sources: str, examine: bool) -> str:
+def _name(spec: KernelSpec, case: Case, inputs_digest: str, sources: str, examine: bool) -> str:
     formulations = [f"{one.__module__}:{one.__qualname__}" for one in (spec.reference, *spec.variants)]
-    parts = [repr(spec.numerics), *formulations, digest(inputs), sources, str(examine)]
+    parts = [repr(spec.numerics), *formulations, inputs_digest, sources, str(examine)]
     text = msgspec.json.encode([_FORMAT, _surroundings(), msgspec.to_builtins(case, str_keys=True), parts])
     return hashlib.sha256(text).hexdigest()[:40]
 

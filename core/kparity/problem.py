@@ -59,14 +59,14 @@ class Problem:
             SpecError: the reference contradicts the declaration on this case.
         """
         inputs = generate(spec, case, seed)
-        return cls._on(spec, case, seed, inputs, digest(inputs), examine=True, cache=cache)
+        return cls._unsolved(spec, case, seed, inputs, digest(inputs), examined=True)._judgeable(cache)
 
     def altered(self, seed: int, inputs: Arrays, inputs_digest: str) -> Problem:
         """The same case on other inputs of its kind, with a sample of its own.
 
         Whether the reference is stable on them is not examined again.
         """
-        return self._on(self.spec, self.case, seed, inputs, inputs_digest, examine=False)
+        return self._unsolved(self.spec, self.case, seed, inputs, inputs_digest, examined=False)._judgeable(None)
 
     def refined(self, draws: int) -> Problem:
         """The same problem with that many more draws of honest evaluations behind its bounds."""
@@ -76,7 +76,7 @@ class Problem:
 
     def pieces(self, outputs: Arrays) -> list[tuple[Problem, Arrays]]:
         """The sample, and the slices of these outputs that look odd, each with its piece of the outputs."""
-        odd = [self._part(chosen, examine=self.examined) for chosen in oddities(self.spec, self.case, outputs)]
+        odd = [self._part(chosen, None) for chosen in oddities(self.spec, self.case, outputs)]
         return [(part, cut_outputs(self.spec, outputs, part.chosen)) for part in (*self.parts, *odd)]
 
     @property
@@ -96,60 +96,37 @@ class Problem:
         return sum(array.nbytes for array in own) + sum(part.nbytes for part in self.parts)
 
     @classmethod
-    def _on(
-        cls,
-        spec: KernelSpec,
-        case: Case,
-        seed: int,
-        inputs: Arrays,
-        inputs_digest: str,
-        *,
-        examine: bool,
-        cache: OracleCache | None = None,
+    def _unsolved(
+        cls, spec: KernelSpec, case: Case, seed: int, inputs: Arrays, inputs_digest: str, *, examined: bool
     ) -> Problem:
-        samples = choose(spec, case, seed) if is_large(case) else []
-        if not samples:
-            return cls._posed(spec, case, seed, inputs, inputs_digest, examine=examine, cache=cache)
-        whole = cls(spec, case, seed, inputs, (), HonestError((), 0), (), inputs_digest, examined=examine)
-        parts = tuple(whole._part(chosen, examine=examine, cache=cache) for chosen in samples)
-        return replace(whole, parts=parts)
+        return cls(spec, case, seed, inputs, (), HonestError((), 0), (), inputs_digest, examined=examined)
 
-    @classmethod
-    def _posed(
-        cls,
-        spec: KernelSpec,
-        case: Case,
-        seed: int,
-        inputs: Arrays,
-        inputs_digest: str,
-        *,
-        examine: bool,
-        cache: OracleCache | None = None,
-    ) -> Problem:
+    def _judgeable(self, cache: OracleCache | None) -> Problem:
+        """With the oracle and its bounds, of a large case those of a sample where the spec allows it."""
+        samples = choose(self.spec, self.case, self.seed) if is_large(self.case) else []
+        if not samples:
+            return self._solved(cache)
+        return replace(self, parts=tuple(self._part(chosen, cache) for chosen in samples))
+
+    def _solved(self, cache: OracleCache | None) -> Problem:
+        spec, case, inputs = self.spec, self.case, self.inputs
+
         def compute() -> Known:
             oracle = evaluate_reference(spec, case, inputs)
             honest = HonestError.estimate(spec, case, inputs, oracle)
             bounds = honest.bounds(spec, case, oracle)
-            unstable = instability(spec, case, inputs, oracle, bounds) if examine else ""
+            unstable = instability(spec, case, inputs, oracle, bounds) if self.examined else ""
             return Known(oracle, honest.errors, bounds, honest.draws, unstable)
 
         with quiet(case):
-            known = compute() if cache is None else cache.recall(spec, case, inputs, examine=examine, compute=compute)
+            if cache is None:
+                known = compute()
+            else:
+                of_these = digest(inputs) if self.chosen else self.inputs_digest
+                known = cache.recall(spec, case, of_these, examine=self.examined, compute=compute)
         honest = HonestError(known.errors, known.draws)
-        return cls(
-            spec,
-            case,
-            seed,
-            inputs,
-            known.oracle,
-            honest,
-            known.bounds,
-            inputs_digest,
-            unstable=known.unstable,
-            examined=examine,
-        )
+        return replace(self, oracle=known.oracle, honest=honest, bounds=known.bounds, unstable=known.unstable)
 
-    def _part(self, chosen: Mapping[str, np.ndarray], *, examine: bool, cache: OracleCache | None = None) -> Problem:
+    def _part(self, chosen: Mapping[str, np.ndarray], cache: OracleCache | None) -> Problem:
         case, inputs = restrict(self.spec, self.case, self.inputs, chosen)
-        part = self._posed(self.spec, case, self.seed, inputs, self.inputs_digest, examine=examine, cache=cache)
-        return replace(part, chosen=chosen)
+        return replace(self, case=case, inputs=inputs, chosen=chosen, parts=())._solved(cache)
