@@ -21,12 +21,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from committed import read
 from isolation import SOURCES
 
 from kparity import DeviceInfo, Session
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results"
 TASK, CASE = "activation/softmax", "rows=3,*"
 PATIENCE_S = 8.0
 """At least so long a request may take where the first one sets a GPU up."""
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--backend", action="append", choices=list(SOURCES), help="only this one; may be repeated")
     arguments = parser.parse_args()
     if arguments.source:
-        results = _read(arguments.source)
+        results = read(arguments.source, "faults.json")
     else:
         results = attempt(arguments.backend or list(SOURCES), arguments.only, arguments.out)
     missed = show(results)
@@ -148,15 +148,6 @@ def show(results: dict[str, Any]) -> list[str]:
     for line in missed:
         print(f"MISSED {line}")
     return missed
-
-
-def _read(source: str) -> dict[str, Any]:
-    found = sorted(RESULTS.glob("*/faults.json"), key=lambda path: path.stat().st_mtime)
-    if source == "auto" and not found:
-        sys.exit(f"no faults.json below {RESULTS}")
-    path = found[-1] if source == "auto" else Path(source) / "faults.json"
-    results: dict[str, Any] = json.loads(path.read_text())
-    return results
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from committed import read
+
 ROOT = Path(__file__).parent.parent
-RESULTS = Path(__file__).parent / "results"
 sys.path.insert(0, str(ROOT / "tests" / "redteam"))
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="candidates at once")
     arguments = parser.parse_args()
     if arguments.source:
-        results = _read(arguments.source)
+        results = read(arguments.source, "redteam.json")
     else:
         results = attempt(arguments.only, arguments.gpu, arguments.jobs, arguments.out)
     missed = show(results)
@@ -118,15 +119,6 @@ def show(results: dict[str, Any]) -> list[str]:
     for line in wrong:
         print(f"MISSED {line}")
     return wrong
-
-
-def _read(source: str) -> dict[str, Any]:
-    found = sorted(RESULTS.glob("*/redteam.json"), key=lambda path: path.stat().st_mtime)
-    if source == "auto" and not found:
-        sys.exit(f"no redteam.json below {RESULTS}")
-    path = found[-1] if source == "auto" else Path(source) / "redteam.json"
-    results: dict[str, Any] = json.loads(path.read_text())
-    return results
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from committed import read
 from scale_steps import SIZES, STEPS
 
 from kparity import read_runs
@@ -117,7 +118,7 @@ def main() -> None:
     """Measure or read, print, and check."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="write what was measured to this JSON file")
-    parser.add_argument("--from", dest="source", type=Path, help="read such a file instead of measuring")
+    parser.add_argument("--from", dest="source", help="results to read instead of measuring: a file, or 'auto'")
     parser.add_argument("--only", action="append", choices=tuple(STEPS), default=[], help="measure this step again")
     parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
     for hidden, kind in (("--step", str), ("--size", int), ("--folder", Path)):
@@ -129,7 +130,7 @@ def main() -> None:
         print(json.dumps({**result, "peak_mib": peak}))
         return
     source = arguments.source or (arguments.out if arguments.only else None)
-    found = json.loads(source.read_text()) if source is not None else None
+    found = read(source, "scale.json") if source is not None else None
     if arguments.source is None:
         found = measure(arguments.only, found)
     if arguments.out is not None:

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import isolation
+from committed import read
 from isolation import SHAPE, SOURCES, TASK
 
 from kparity import Cascade, DeviceInfo, Evaluator, KparityError, Options, Session, cpu_name
@@ -38,7 +39,6 @@ from kparity.sandbox.host import ProcessRunner
 from kparity.sandbox.limits import Limits
 
 NAME = "throughput.json"
-RESULTS = Path(__file__).parent / "results"
 CASCADE = Cascade(draws=5, timing="short", hunt=False)
 GOALS = {"triton": 120.0, "cuda": 120.0, "jax": 60.0}
 ISOLATION_GOAL_MS = 60.0
@@ -61,7 +61,7 @@ def main() -> None:
         _once(arguments.once)
         return
     if arguments.source:
-        results = _read(arguments.source)
+        results = read(arguments.source, NAME)
     else:
         results = measure(
             arguments.backend or list(SOURCES), arguments.seconds, arguments.fresh, arguments.workers, arguments.out
@@ -289,15 +289,6 @@ def _once(name: str) -> None:
 
 def _ms(seconds: float | None) -> str:
     return "-" if seconds is None else f"{1e3 * seconds:.0f}"
-
-
-def _read(source: str) -> dict[str, Any]:
-    if source != "auto":
-        return json.loads((Path(source) / NAME).read_text())
-    found = sorted(RESULTS.glob(f"*/{NAME}"))
-    if not found:
-        sys.exit(f"no results under {RESULTS}")
-    return json.loads(found[-1].read_text())
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from committed import read
 from timing_shared import (
     Answers,
     Companion,
@@ -44,7 +45,6 @@ from timing_shared import (
     load_inputs,
     print_compared,
     print_truth,
-    read,
     repeated,
     save_inputs,
     serve,

@@ -27,7 +27,6 @@ from kparity.inputs import generate
 from kparity.lanes import Lane, open_all
 from kparity.timing import TimingPolicy
 
-RESULTS = Path(__file__).parent / "results"
 REPEATS = 10
 COMPANION_TURNS = (1, 4, 7, 9)
 """Repeats after which the companion measures too, so that both see the same drift."""
@@ -72,16 +71,6 @@ class Answers:
             draft = self._path.with_suffix(".draft")
             draft.write_text(json.dumps(self.data, indent=1) + "\n")
             draft.replace(self._path)
-
-
-def read(source: str, name: str) -> dict[str, Any]:
-    """The results `name` in a folder, or the newest committed ones where `source` is `auto`."""
-    if source != "auto":
-        return json.loads((Path(source) / name).read_text())
-    found = sorted(RESULTS.glob(f"*/{name}"))
-    if not found:
-        sys.exit(f"no {name} under {RESULTS}")
-    return json.loads(found[-1].read_text())
 
 
 def save_inputs(session: Session, cases: dict[str, Case], folder: Path) -> None:

@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from committed import read
 from timing_shared import (
     Answers,
     Companion,
@@ -37,7 +38,6 @@ from timing_shared import (
     load_inputs,
     print_compared,
     print_truth,
-    read,
     repeated,
     save_inputs,
     serve,

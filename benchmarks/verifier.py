@@ -27,13 +27,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from committed import read
 
 from kparity import Session, cpu_name
 from kparity.admission import OURS, examine
 from kparity.dtypes import is_float
 from kparity.oracle import round_to
 
-RESULTS = Path(__file__).parent / "results"
 GOAL = "kparity"
 
 TORCH_DEFAULTS = {
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=90.0, help="seconds for the kernels of --real")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    results = _read(arguments.source) if arguments.source else measure(arguments)
+    results = read(arguments.source, "verifier.json") if arguments.source else measure(arguments)
     if arguments.out is not None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps(results, indent=1) + "\n")
@@ -203,14 +203,6 @@ def show(results: dict[str, Any]) -> list[str]:
     wrong += [f"{row['task']} {row['dtype']}: {name} is honest, yet refused" for row in ours for name in row["refused"]]
     print("\n".join(wrong) or "every mutant killed, every honest realization accepted")
     return wrong
-
-
-def _read(source: str) -> dict[str, Any]:
-    found = sorted(RESULTS.glob("*/verifier.json")) if source == "auto" else [Path(source)]
-    if not found:
-        sys.exit(f"no verifier.json under {RESULTS}")
-    data: dict[str, Any] = json.loads(found[-1].read_text())
-    return data
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -35,8 +36,32 @@ def scripts(monkeypatch):
     """Imports a script from `benchmarks`, which is no package."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
     yield importlib.import_module
-    for name in ("timing_truth", "timing_cpu", "timing_shared", "throughput", "isolation", "faults", "redteam"):
+    for name in (
+        "timing_truth",
+        "timing_cpu",
+        "timing_shared",
+        "throughput",
+        "isolation",
+        "faults",
+        "redteam",
+        "committed",
+    ):
         sys.modules.pop(name, None)
+
+
+def test_the_newest_results_are_the_last_by_name_whatever_a_clone_made_of_their_times(scripts, tmp_path, monkeypatch):
+    committed = scripts("committed")
+    monkeypatch.setattr(committed, "RESULTS", tmp_path)
+    for age, name in enumerate(("2026-02-01-h100", "2026-01-31-cpu")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "figures.json").write_text(json.dumps({"of": name}))
+        os.utime(tmp_path / name / "figures.json", (age, age))
+    assert committed.read("auto", "figures.json") == {"of": "2026-02-01-h100"}
+    old = tmp_path / "2026-01-31-cpu"
+    assert committed.read(old, "figures.json") == committed.read(old / "figures.json", "") == {"of": old.name}
+    for missing in ("auto", str(old)):
+        with pytest.raises(SystemExit, match=r"absent\.json"):
+            committed.read(missing, "absent.json")
 
 
 def test_every_committed_run_opens_and_the_readme_says_how_each_was_made():
@@ -156,13 +181,13 @@ def test_throughput_answers_every_question_and_writes_after_each(scripts, monkey
     written = []
 
     def process(name):
-        written.append(throughput._read(str(tmp_path)))
+        written.append(scripts("committed").read(tmp_path, "throughput.json"))
         return 1.5
 
     monkeypatch.setattr(throughput, "_process", process)
     results = throughput.measure(["cpu_ref"], 0.1, 2, 1, tmp_path)
     assert "a_minute" in written[0]["backends"]["cpu_ref"]
-    assert throughput._read(str(tmp_path)) == results
+    assert scripts("committed").read(tmp_path, "throughput.json") == results
     one = results["backends"]["cpu_ref"]
     assert one["fresh_s"] == 1.5
     assert one["failed"] == 0
@@ -186,7 +211,7 @@ def test_faults_are_tried_written_and_their_misses_named(scripts, tmp_path, caps
     (row,) = results["faults"]
     assert (row["wrong"], row["after"], row["left"]) == ("", "", [])
     assert row["message"] == "the worker died: exit status 0"
-    assert faults._read(str(tmp_path)) == results
+    assert scripts("committed").read(tmp_path, "faults.json") == results
     assert faults.show(results) == []
     row |= {"wrong": "passed, expected error", "after": "failed: bound", "left": ["process 7"]}
     assert faults.show(results) == [
@@ -201,6 +226,6 @@ def test_faults_are_tried_written_and_their_misses_named(scripts, tmp_path, caps
 def test_an_interrupted_red_team_is_no_success(scripts, tmp_path):
     redteam = scripts("redteam")
     results = redteam.attempt("plain-cpu_ref", False, 1, tmp_path)
-    assert redteam._read(str(tmp_path)) == results
+    assert scripts("committed").read(tmp_path, "redteam.json") == results
     assert redteam.show(results) == []
     assert redteam.show(results | {"planned": 3}) == ["2 candidates were not tried: interrupted"]
