@@ -169,8 +169,20 @@ def test_a_timed_evaluation_shows_times_samples_errors_and_its_source(page):
 
 
 @pytest.mark.slow
+def test_a_figure_that_comes_into_view_moves_nothing(page):
+    """It is drawn late; what a reader is about to click on must not slip away from under the pointer."""
+    where = "document.getElementById('list').getBoundingClientRect().top + scrollY"
+    before = page.evaluate(where)
+    for figure in page.query_selector_all("[data-figure]"):
+        figure.scroll_into_view_if_needed()
+        figure.wait_for_selector(".main-svg")
+    assert page.evaluate(where) == before
+
+
+@pytest.mark.slow
 def test_a_heading_sorts_the_list(page):
     page.click("#evaluations th button[data-name=time]")
+    page.wait_for_selector("th[aria-sort=ascending]")
     times = page.eval_on_selector_all("#evaluations tbody tr td:nth-child(6)", "all => all.map(one => one.textContent)")
     assert times[:8] == ["1.00 ms"] * 4 + ["4.00 ms"] * 4
     assert page.locator("th[aria-sort=ascending]").inner_text().startswith("time")

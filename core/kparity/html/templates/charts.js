@@ -28,11 +28,7 @@ function speedFigure(figure, cells) {
     };
   }).filter((trace) => trace.x.length);
   const tasks = [...new Set(traces.flatMap((trace) => trace.y))].sort();
-  const height = Math.max(260, 110 + tasks.length * (10 + 13 * traces.length));
-  return [traces, {
-    ...figure.layout, height,
-    yaxis: { ...figure.layout.yaxis, categoryorder: "array", categoryarray: tasks },
-  }];
+  return [traces, { ...figure.layout, yaxis: { ...figure.layout.yaxis, categoryorder: "array", categoryarray: tasks } }];
 }
 
 function rooflineFigure(figure) {
@@ -43,7 +39,7 @@ function rooflineFigure(figure) {
     const of = (values) => keep.map((place) => values[place]);
     return { ...trace, x: of(trace.x), y: of(trace.y), customdata: of(trace.customdata), text: of(trace.text) };
   });
-  return [traces, { ...figure.layout, height: 520 }];
+  return [traces, figure.layout];
 }
 
 function errorsFigure(figure) {
@@ -56,14 +52,24 @@ function errorsFigure(figure) {
     const all = own.reduce((sum, count) => sum + count, 0);
     return { ...trace, y: all ? own.map((count) => count / all || null) : [] };
   }).filter((trace) => trace.y.length);
-  return [traces, { ...figure.layout, height: 400 }];
+  return [traces, figure.layout];
+}
+
+// A figure has its height before it is drawn: nothing below may move under a reader's hand as one comes into view.
+function figureHeight({ figure: kind, device }, cells) {
+  if (kind !== "speed") return kind === "roofline" ? 520 : 400;
+  const columns = new Set(data.figures.speed[device].data.map((trace) => trace.meta.column));
+  const own = [...cells.values()].filter((cell) => columns.has(cell.column) && cell.speed);
+  const [tasks, bars] = ["task", "column"].map((name) => new Set(own.map((cell) => cell[name])).size);
+  return Math.max(260, 110 + tasks * (10 + 13 * bars));
 }
 
 function drawFigure(place, cells) {
   const { figure: kind, device } = place.dataset;
   const [traces, layout] = kind === "speed" ? speedFigure(data.figures.speed[device], cells)
     : kind === "roofline" ? rooflineFigure(data.figures.roofline[device]) : errorsFigure(data.figures.errors);
-  Plotly.react(place, traces, themed(layout), settings);
+  const height = figureHeight(place.dataset, cells);
+  Plotly.react(place, traces, themed({ ...layout, height }), settings);
   if (kind === "roofline" && !place.dataset.ready) {
     place.dataset.ready = "yes";
     place.on("plotly_click", ({ points }) => points[0].customdata !== undefined && openEvaluation(points[0].customdata));
@@ -87,6 +93,9 @@ function drawWaiting(cells = null) {
 }
 
 function drawFigures(cells) {
-  document.querySelectorAll("[data-figure]").forEach((place) => waiting.add(place));
+  for (const place of document.querySelectorAll("[data-figure]")) {
+    place.style.height = `${figureHeight(place.dataset, cells)}px`;
+    waiting.add(place);
+  }
   drawWaiting(cells);
 }
