@@ -85,6 +85,40 @@ def test_the_sample_holds_both_ends_a_run_and_single_rows_and_is_secret(problem)
     assert len(np.intersect1d(rows, other)) < len(rows) // 2
 
 
+def test_a_later_call_is_judged_on_a_smaller_sample_of_its_own(problem, right):
+    first = problem.parts[0].chosen["rows"]
+    later = problem.altered(8, problem.inputs, problem.inputs_digest)
+    rows = later.parts[0].chosen["rows"]
+    assert (rows[0], rows[-1]) == (0, ROWS - 1)
+    assert len(first) / 6 < len(rows) < len(first) / 3
+    assert len(np.intersect1d(rows, first)) < len(rows) // 2
+    assert verdict(later, right).status == "passed"
+    wrong = right.copy()
+    wrong[rows[len(rows) // 2]] *= np.float32(1.01)
+    assert verdict(later, wrong).status == "failed"
+
+
+def test_later_calls_of_a_case_that_is_not_large_are_sampled_too():
+    spec = spec_of()
+    case = spec.bind(perf(rows=512, cols=COLS), {})
+    problem = Problem.pose(spec, case, 7)
+    assert problem.parts == ()
+    later = problem.altered(8, problem.inputs, problem.inputs_digest)
+    (right,) = round_to(problem.oracle, case)
+    assert len(later.parts[0].chosen["rows"]) < 512 // 3
+    assert verdict(later, right).status == "passed"
+    assert verdict(later, np.zeros_like(right)).status == "failed"
+
+
+@pytest.mark.parametrize("length", [3, 300])
+def test_the_longest_run_of_equal_values_is_judged_wherever_it_lies(problem, right, length):
+    """Equal to their mean, so that neither a magnitude nor the row's sum stands out."""
+    row = next(row for row in range(3000, ROWS) if row not in problem.parts[0].chosen["rows"])
+    output = right.copy()
+    output[row, 7 : 7 + length] = output[row, 7 : 7 + length].mean()
+    assert verdict(problem, output).status == "failed"
+
+
 def test_small_cases_and_specs_without_independent_axes_are_judged_in_full():
     spec = spec_of()
     small = Problem.pose(spec, spec.cases(roles=["edge"])[0], 7)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from kparity.independence import axes_of
 from kparity.inputs import Arrays, digest, generate
 from kparity.oracle import evaluate_reference
 from kparity.oracle_cache import Known, OracleCache
-from kparity.sampling import choose, cut_outputs, describe, oddities, restrict
+from kparity.sampling import LATER, choose, cut_outputs, describe, oddities, restrict
 from kparity.spec import KernelSpec
 from kparity.stability import instability
 from kparity.threads import quiet
@@ -62,11 +62,12 @@ class Problem:
         return cls._unsolved(spec, case, seed, inputs, digest(inputs), examined=True)._judgeable(cache)
 
     def altered(self, seed: int, inputs: Arrays, inputs_digest: str) -> Problem:
-        """The same case on other inputs of its kind, with a sample of its own.
+        """The same case on other inputs of its kind, with a smaller sample of its own.
 
         Whether the reference is stable on them is not examined again.
         """
-        return self._unsolved(self.spec, self.case, seed, inputs, inputs_digest, examined=False)._judgeable(None)
+        other = self._unsolved(self.spec, self.case, seed, inputs, inputs_digest, examined=False)
+        return other._sampled(choose(self.spec, self.case, seed, LATER), None)
 
     def refined(self, draws: int) -> Problem:
         """The same problem with that many more draws of honest evaluations behind its bounds."""
@@ -103,7 +104,9 @@ class Problem:
 
     def _judgeable(self, cache: OracleCache | None) -> Problem:
         """With the oracle and its bounds, of a large case those of a sample where the spec allows it."""
-        samples = choose(self.spec, self.case, self.seed) if is_large(self.case) else []
+        return self._sampled(choose(self.spec, self.case, self.seed) if is_large(self.case) else [], cache)
+
+    def _sampled(self, samples: Sequence[Mapping[str, np.ndarray]], cache: OracleCache | None) -> Problem:
         if not samples:
             return self._solved(cache)
         return replace(self, parts=tuple(self._part(chosen, cache) for chosen in samples))

@@ -26,31 +26,35 @@ ELEMENTS = 1 << 20
 FLOPS = 1 << 30
 """Most operations of one evaluation of a sample."""
 
+LATER = 0.25
+"""Share of that for a call whose inputs differ from those of a verified call in some elements only."""
+
 BLOCKS = 8
 """Blocks in a sample of a task whose indices must be contiguous."""
 
 _WIDEST = 32
 _FEWEST = 3
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
 _AGREEMENT = 1e-9
 
 Chosen = Mapping[str, np.ndarray]
 
 
-def choose(spec: KernelSpec, case: Case, seed: int) -> list[dict[str, np.ndarray]]:
+def choose(spec: KernelSpec, case: Case, seed: int, share: float = 1.0) -> list[dict[str, np.ndarray]]:
     """The sample of `case` under that seed: sorted indices along each independent axis, or several blocks of them.
 
     First and last index, a run of neighbours, and single ones spread evenly at random, so that a tile longer than their
-    spacing is always met. Empty where the spec declares no independent axis, or where all of the case is affordable.
+    spacing is always met. Empty where the spec declares no independent axis, or where all of the case is affordable:
+    that is, takes at most `share` of `ELEMENTS` and `FLOPS`.
     """
     declared = spec.independent
     if declared is None or 0 in (lengths := {axis: case.axes[axis] for axis in declared.axes}).values():
         return []
     rng = stream(seed, "subset", case.task, case.key)
     if declared.contiguous:
-        return _blocks(spec, case, declared, rng)
+        return _blocks(spec, case, declared, rng, share)
     counts = dict(lengths)
-    while not _affordable(spec, case, counts) and max(counts.values()) > _FEWEST:
+    while not _affordable(spec, case, counts, share) and max(counts.values()) > _FEWEST:
         longest = max(counts, key=counts.__getitem__)
         counts[longest] = max(counts[longest] // 2, _FEWEST)
     if counts == lengths:
@@ -168,7 +172,7 @@ def _compare_slices(spec: KernelSpec, case: Case, declared: Independent) -> None
             )
 
 
-def _affordable(spec: KernelSpec, case: Case, counts: Mapping[str, int], blocks: int = 1) -> bool:
+def _affordable(spec: KernelSpec, case: Case, counts: Mapping[str, int], share: float) -> bool:
     """Whether a sample of that many indices is small enough; what `needs` cuts from the inputs is not known here."""
     assert spec.independent is not None
     arrays = [*zip(case.outputs, spec.outputs.values(), strict=True)]
@@ -179,7 +183,7 @@ def _affordable(spec: KernelSpec, case: Case, counts: Mapping[str, int], blocks:
         for info, declared in arrays
         if any(axis in counts for axis in axes_of(declared))
     )
-    return elements * blocks <= ELEMENTS and (case.flops or 0) * _fraction(case, counts) * blocks <= FLOPS
+    return elements <= ELEMENTS * share and (case.flops or 0) * _fraction(case, counts) <= FLOPS * share
 
 
 def _fraction(case: Case, counts: Mapping[str, int]) -> float:
@@ -204,15 +208,15 @@ def _indices(rng: np.random.Generator, length: int, count: int) -> np.ndarray:
 
 
 def _blocks(
-    spec: KernelSpec, case: Case, declared: Independent, rng: np.random.Generator
+    spec: KernelSpec, case: Case, declared: Independent, rng: np.random.Generator, share: float
 ) -> list[dict[str, np.ndarray]]:
     """Blocks of one index along each axis but the last, spread over all axes as in a Latin square."""
-    if _affordable(spec, case, {axis: case.axes[axis] for axis in declared.axes}):
+    if _affordable(spec, case, {axis: case.axes[axis] for axis in declared.axes}, share):
         return []
     last = declared.axes[-1]
     widths = dict.fromkeys(declared.axes, 1)
     widths[last] = min(case.axes[last], _WIDEST)
-    while not _affordable(spec, case, widths, BLOCKS) and widths[last] > 1:
+    while not _affordable(spec, case, widths, share / BLOCKS) and widths[last] > 1:
         widths[last] //= 2
     starts = {}
     for axis, width in widths.items():
@@ -231,8 +235,9 @@ def _odd_elements(output: np.ndarray) -> Iterator[int]:
     largest, smallest, longest = (-1.0, 0), (math.inf, 0), (0, 0)
     flat = output.reshape(-1)
     for start in range(0, flat.size, _CHUNK):
+        part = flat[start : start + _CHUNK]
         with np.errstate(invalid="ignore"):
-            values = np.abs(flat[start : start + _CHUNK].astype(np.float32))
+            values = np.abs(part if part.dtype == np.float32 else part.astype(np.float32))
         odd = ~np.isfinite(values)
         if odd.any():
             yield start + int(np.argmax(odd))
@@ -249,8 +254,10 @@ def _odd_elements(output: np.ndarray) -> Iterator[int]:
 
 def _longest_run(values: np.ndarray, start: int) -> tuple[int, int]:
     """Length of the longest run of equal values, and the place of its middle."""
-    changes = np.flatnonzero(values[1:] != values[:-1])
-    edges = np.concatenate(([-1], changes, [values.size - 1]))
+    same = values[1:] == values[:-1]
+    if not same.any():
+        return 1, start
+    edges = np.concatenate(([-1], np.flatnonzero(~same), [values.size - 1]))
     lengths = np.diff(edges)
     best = int(np.argmax(lengths))
     return int(lengths[best]), start + int(edges[best]) + 1 + int(lengths[best]) // 2
