@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+import threading
+import time
 
 import msgspec
+import postgresql
 import pytest
+import sqlalchemy as sql
 from recorded import CASES, OTHER_GPU, info, record, write
 
 from kparity import Evaluation, KparityError, NothingEvaluatedError, Unavailable, UsageError, open_run
@@ -17,9 +21,29 @@ from kparity.store import RunFolder
 DAYS = [f"2030-01-0{day}T00:00:00+00:00" for day in range(1, 6)]
 
 
+@pytest.fixture(scope="module")
+def server():
+    if why := postgresql.missing():
+        pytest.skip(why)
+    with postgresql.served() as url:
+        yield url
+
+
 @pytest.fixture
-def history(tmp_path):
-    database = open_history(str(tmp_path / "db" / "history.db"))
+def empty(server):
+    """URL of a PostgreSQL database without tables."""
+    yield server
+    engine = sql.create_engine(server)
+    with engine.begin() as connection:
+        connection.execute(sql.text("drop schema public cascade"))
+        connection.execute(sql.text("create schema public"))
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def history(request, tmp_path):
+    url = request.getfixturevalue("empty") if request.param == "postgresql" else str(tmp_path / "db" / "history.db")
+    database = open_history(url)
     yield database
     database.close()
 
@@ -50,10 +74,40 @@ def test_importing_again_adds_nothing_and_a_grown_run_adds_what_is_new(history, 
 
 
 def test_records_are_kept_whole(history, tmp_path):
-    one = record(seconds=1e-3, noise=0.1, output="printed ✓")
+    one = record(seconds=1e-3, noise=0.1, output="printed ✓ and \0")
     import_runs(history, [open_run(write(tmp_path / "run", one))])
-    rows = sqlite3.connect(tmp_path / "db" / "history.db").execute("select record from evaluations").fetchall()
+    with history.transaction() as connection:
+        rows = connection.execute(sql.select(history.evaluations.c.record)).all()
     assert [msgspec.json.decode(text, type=Evaluation) for (text,) in rows] == [one]
+
+
+def test_of_two_imports_of_one_run_at_once_one_is_told_to_come_again(empty, tmp_path):
+    """Two machines of a team and one server."""
+    run = open_run(write(tmp_path / "run", record()))
+    first, second = open_history(empty), open_history(empty)
+    told = []
+
+    def other():
+        try:
+            import_runs(second, [run])
+        except KparityError as error:
+            told.append(str(error))
+
+    thread = threading.Thread(target=other)
+    with first.transaction() as connection:
+        values = {"folder": "", "started_at": "", "kparity": "", "commit_id": "", "seed": 0, "records": 0, "info": ""}
+        connection.execute(first.runs.insert().values(id=run.info.id, **values))
+        thread.start()
+        waiting = sql.text("select count(*) from pg_locks where not granted")
+        while not connection.execute(waiting).scalar():
+            assert thread.is_alive()
+            time.sleep(0.01)
+    thread.join()
+    assert len(told) == 1
+    assert "import it again" in told[0]
+    assert tuple(import_runs(second, [run])[0])[1:] == (1, 0)
+    first.close()
+    second.close()
 
 
 def test_a_run_that_lost_records_and_a_damaged_one_change_nothing(history, tmp_path):
@@ -130,6 +184,12 @@ def test_a_missing_package_is_named_with_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(Unavailable, match=r"kparity\[history\]"):
         open_history("sqlite://")
+
+
+def test_a_missing_driver_is_named_with_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(Unavailable, match=r"'psycopg' of 'postgresql\+psycopg'.*kparity\[postgresql\]"):
+        open_history("postgresql+psycopg://somewhere/name")
 
 
 def test_the_commands_import_and_answer(cli, tmp_path, monkeypatch):

@@ -102,9 +102,15 @@ def open_history(url: str | None = None) -> History:
     try:
         return History(sql.create_engine(target))
     except ModuleNotFoundError as error:
-        raise Unavailable(f"the driver {error.name!r} of {target.partition(':')[0]!r} is not installed") from error
+        raise Unavailable(
+            f"the driver {error.name!r} of {target.partition(':')[0]!r} is not installed", _remedy(error.name or "")
+        ) from error
     except sql.exc.ArgumentError as error:
         raise UsageError(f"{target!r} is no database URL: {error}") from error
+
+
+def _remedy(driver: str) -> str:
+    return "pip install 'kparity[postgresql]'" if driver == "psycopg" else f"pip install {driver}"
 
 
 def _default_path() -> Path:
