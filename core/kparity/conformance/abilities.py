@@ -270,7 +270,7 @@ def _copies(bench: Workbench, dtype: str) -> bool:
     for kernel in bench.kernels:
         for case in kernel.small_cases(dtype):
             try:
-                if kernel.passes(bench, case):
+                if kernel.judge(bench.engine, case).status == "passed":
                     return True
             except Unsupported:
                 continue

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 
-from kparity.backend import Implementation
-from kparity.case import Case
+from kparity.conformance.kernels import verdict
 from kparity.conformance.specimens import CHEATS, DOUBLED
 from kparity.conformance.workbench import NotChecked, Promise, Workbench
 from kparity.errors import CandidateError, Unsupported
@@ -15,60 +14,11 @@ from kparity.records import Verdict
 from kparity.sandbox.engine import ImplementationFailure
 from kparity.sandbox.host import InlineRunner
 from kparity.scrutiny import Scrutiny
-from kparity.spec import KernelSpec
 from kparity.verify import Evidence, judge
 
-_SMALL = 200_000
-"""Elements of a case that even an interpreter runs at once."""
 _SEEDS = (1, 2)
 _MUST_RUN = ("zeros", "constant", "echo", "slightly_off", "not_a_number", "stale_output")
 """Cheats that return what looks like a result: that one of them raises says nothing of the judge."""
-
-
-class Kernel:
-    """A registered implementation and its task, as an example of what the backend runs."""
-
-    def __init__(self, spec: KernelSpec, one: Implementation) -> None:
-        self.spec = spec
-        self.target = one.target
-        self.label = f"{one.label} {one.task}"
-
-    def small_cases(self, dtype: str | None = None) -> list[Case]:
-        """Its cases of moderate size, the smallest first; with `dtype`, those that have an array of it."""
-        cases = [case for case in self.spec.cases() if 0 < case.elements <= _SMALL]
-        if dtype is not None:
-            cases = [case for case in cases if dtype in {info.dtype for info in (*case.inputs, *case.outputs)}]
-        return sorted(cases, key=lambda case: case.elements)
-
-    def judge(self, bench: Workbench, case: Case) -> Verdict:
-        """The verdict on one case.
-
-        Raises:
-            Unsupported: the device does not run it.
-        """
-        bench.engine.load(target=self.target)
-        support = bench.engine.supports(case)
-        if support.answer == "no":
-            raise Unsupported(support.reason)
-        return verdict(bench, Problem.pose(self.spec, case, _SEEDS[0]))
-
-    def passes(self, bench: Workbench, case: Case) -> bool:
-        """Whether that verdict is `passed`.
-
-        Raises:
-            Unsupported, ImplementationFailure: as they come.
-        """
-        return self.judge(bench, case).status == "passed"
-
-
-def verdict(bench: Workbench, problem: Problem) -> Verdict:
-    """What was loaded last, run and judged.
-
-    Raises:
-        Unsupported, ImplementationFailure: as `Engine.execute`.
-    """
-    returned = bench.engine.execute(problem.case, problem.inputs)
-    return judge(Evidence(problem, returned.outputs, returned.inputs_digest))
 
 
 def registered(bench: Workbench) -> list[str]:
@@ -84,7 +34,7 @@ def registered(bench: Workbench) -> list[str]:
                 continue
             seen.add(kind)
             try:
-                result = kernel.judge(bench, case)
+                result = kernel.judge(bench.engine, case)
             except Unsupported as error:
                 refused = f"{kernel.label} {case.key}: {error}"
                 continue
@@ -160,7 +110,7 @@ def _verdicts(bench: Workbench, name: str, dtype: str) -> Iterator[Verdict]:
     case = bench.case(1000, dtype)
     for seed in _SEEDS:
         try:
-            yield verdict(bench, Problem.pose(DOUBLED, case, seed))
+            yield verdict(bench.engine, Problem.pose(DOUBLED, case, seed))
         except Unsupported as error:
             raise NotChecked(f"the device does not run specimen {name!r}: {error}") from error
         except ImplementationFailure as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,13 +12,11 @@ import numpy as np
 from kparity import dtypes
 from kparity.backend import Backend, DeviceInfo, Executable, Function
 from kparity.case import Case
+from kparity.conformance.kernels import Kernel
 from kparity.conformance.specimens import DOUBLED, PYTHON
 from kparity.errors import CandidateError, KparityError, Unsupported
 from kparity.sandbox.engine import Engine
 from kparity.signature import typical
-
-if TYPE_CHECKING:
-    from kparity.conformance.judged import Kernel
 
 
 class NotChecked(KparityError):

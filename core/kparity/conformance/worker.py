@@ -59,7 +59,7 @@ def main() -> None:
         os.set_inheritable(pipe.fileno(), False)
     setup = msgspec.json.decode(requests.recv_bytes(), type=Setup)
     sys.path[:] = setup.path
-    from kparity.conformance.judged import Kernel
+    from kparity.conformance.kernels import Kernel
     from kparity.conformance.suite import PROMISES, examine
     from kparity.conformance.workbench import Workbench
 
