@@ -5,36 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from kparity import Case, DeviceInfo, Probes, Support, Unsupported, dtypes, load_python
-from kparity_cuda.kernel import CudaKernel, Launcher, Rehearsal, Shaped
+from kparity_cuda.device import Device, DeviceLauncher, Prepared
+from kparity_cuda.kernel import CudaKernel, Rehearsal, Shaped
 from kparity_cuda.specimens import SPECIMENS
 from kparity_nvidia import OnNvidia
 
 SHIM_ELEMENTS = 6_000_000
 """The CPU shim refuses cases with more elements than this."""
-
-
-class Device(Protocol):
-    """What the two worlds, `gpu.Gpu` and `shim.Shim`, offer."""
-
-    info: DeviceInfo
-    multiprocessors: int
-
-    def put(self, array: np.ndarray) -> Any: ...
-    def get(self, array: Any) -> np.ndarray: ...
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any: ...
-    def prepare(self, unit: str, filename: str, name: str) -> Callable[..., None]: ...
-    def launcher(self, prepare: Callable[[str], Callable[..., None]], case: Case) -> Launcher: ...
-    def wait(self) -> None: ...
-    def alter(self, array: Any, positions: np.ndarray, values: np.ndarray) -> Any: ...
-    def duplicate(self, array: Any) -> Any: ...
-    def strided(self, memory: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any: ...
-    def storage(self, array: Any) -> tuple[int, int]: ...
-    def poison(self, sizes: Sequence[int]) -> bool: ...
 
 
 class CudaBackend(OnNvidia):
@@ -100,9 +82,9 @@ class CudaBackend(OnNvidia):
             return super().compile(function, arguments, case)
         device = self._device
         unit = function.translation_unit(case.dtypes)
-        prepared: dict[str, Callable[..., None]] = {}
+        prepared: dict[str, Prepared] = {}
 
-        def prepare(name: str) -> Callable[..., None]:
+        def prepare(name: str) -> Prepared:
             if name not in prepared:
                 prepared[name] = device.prepare(unit, function.filename, name)
             return prepared[name]
@@ -110,7 +92,7 @@ class CudaBackend(OnNvidia):
         shapes = [(array.shape, dtypes.dtype(array.dtype)) for array in case.outputs]
         rehearsal = Rehearsal(prepare, case, device.multiprocessors)
         function.host(rehearsal, *arguments, *(Shaped(*shape) for shape in shapes), **case.attributes)
-        launcher = device.launcher(prepare, case)
+        launcher = DeviceLauncher(device, prepare, case)
 
         def executable(*inputs: Any) -> Any:
             outputs = tuple(device.empty(shape, dtype) for shape, dtype in shapes)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from kparity import Case, DeviceInfo, Unavailable, dtypes
+from kparity import DeviceInfo, Unavailable
 from kparity_cuda import cubin
-from kparity_cuda.kernel import C_TYPES, VECTOR, Grid, Launcher, extents
+from kparity_cuda.kernel import C_TYPES, VECTOR, Grid
 
 
 def absence() -> str | None:
@@ -156,6 +156,16 @@ class Gpu:
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         return Words(self._cupy.empty(size, np.uint8), shape, dtype)
 
+    def zeros(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        """The same, cleared on CuPy's current stream."""
+        result = self.empty(shape, dtype)
+        _buffer(result).data.memset_async(0, _buffer(result).nbytes)
+        return result
+
+    def copy(self, target: Any, source: Any) -> None:
+        """Copy bytes on CuPy's current stream."""
+        _buffer(target).data.copy_from_device_async(_buffer(source).data, _buffer(source).nbytes)
+
     def prepare(self, unit: str, filename: str, name: str) -> Callable[..., None]:
         """Compile and load one kernel; the result takes grid, block, arguments and shared bytes."""
         compiled = cubin.compile_cubin(unit, name_expressions=[name], arch=self._arch, filename=filename)
@@ -172,10 +182,6 @@ class Gpu:
             function(grid, block, tuple(map(_argument, args)), shared)
 
         return launch
-
-    def launcher(self, prepare: Callable[[str], Callable[..., None]], case: Case) -> Launcher:
-        """A launcher that looks its kernels up with `prepare`."""
-        return GpuLauncher(self, prepare, case)
 
     def wait(self) -> None:
         """Synchronise the device; raises what went wrong on it."""
@@ -199,33 +205,6 @@ STATIC_LIMIT = 48 * 1024
 """Bytes of dynamic shared memory that a kernel may use without asking for more."""
 MAX_DYNAMIC_SHARED = 8
 """CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES."""
-
-
-class GpuLauncher(Launcher):
-    """Launches on CuPy's current stream."""
-
-    def __init__(self, device: Gpu, prepare: Callable[[str], Callable[..., None]], case: Case) -> None:
-        self.case = case
-        self.multiprocessors = device.multiprocessors
-        self._device = device
-        self._prepare = prepare
-
-    def __call__(self, name: str, grid: Grid, block: Grid, args: Sequence[Any], shared: int = 0) -> None:
-        self._prepare(name)(extents(grid), extents(block), args, shared)
-
-    def empty(self, shape: Sequence[int], dtype: str) -> Any:
-        return self._device.empty(tuple(shape), dtypes.dtype(dtype))
-
-    def zeros(self, shape: Sequence[int], dtype: str) -> Any:
-        result = self.empty(shape, dtype)
-        _buffer(result).data.memset_async(0, _buffer(result).nbytes)
-        return result
-
-    def contiguous(self, array: Any) -> Any:
-        return self._device.contiguous(array)
-
-    def copy(self, target: Any, source: Any) -> None:
-        _buffer(target).data.copy_from_device_async(_buffer(source).data, _buffer(source).nbytes)
 
 
 def _buffer(array: Any) -> Any:

@@ -179,9 +179,3 @@ class Rehearsal(Launcher):
 
     def copy(self, target: Any, source: Any) -> None:
         return None
-
-
-def extents(values: Grid) -> tuple[int, int, int]:
-    """Grid or block extents, filled up with ones to three."""
-    x, y, z = (*(int(value) for value in values), 1, 1)[:3]
-    return x, y, z

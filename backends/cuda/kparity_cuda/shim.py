@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from kparity import Case, DeviceInfo, Unavailable, Unsupported, UsageError, dtypes
+from kparity import DeviceInfo, Unavailable, Unsupported, UsageError
 from kparity_cuda import cubin
 from kparity_cuda.compilation import INCLUDE, SHIM, CompileError, cache_folder, contents, digest
-from kparity_cuda.kernel import C_TYPES, VECTOR, Grid, Launcher, extents
+from kparity_cuda.kernel import C_TYPES, VECTOR
 
 FLAGS = (
     "-std=c++17",
@@ -125,6 +125,16 @@ class Shim:
         result.reshape(-1).view(np.uint8).fill(0xFF)
         return result
 
+    def zeros(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+        """Memory of which every bit is zero."""
+        result = _allocate(shape, dtype)
+        result.reshape(-1).view(np.uint8).fill(0)
+        return result
+
+    def copy(self, target: np.ndarray, source: np.ndarray) -> None:
+        """Copy elements."""
+        target.reshape(-1)[:] = source.reshape(-1)
+
     def prepare(self, unit: str, filename: str, name: str) -> Callable[..., None]:
         """Compile one kernel; the result takes grid, block, arguments and shared bytes."""
         if self._has_nvrtc:
@@ -133,39 +143,8 @@ class Shim:
         library.kparity_launch.restype = library.kparity_parameters.restype = ctypes.c_char_p
         return functools.partial(_launch, library, name, library.kparity_parameters().decode())
 
-    def launcher(self, prepare: Callable[[str], Callable[..., None]], case: Case) -> Launcher:
-        """A launcher that looks its kernels up with `prepare`."""
-        return ShimLauncher(self, prepare, case)
-
     def wait(self) -> None:
         """Nothing to wait for."""
-
-
-class ShimLauncher(Launcher):
-    """Runs kernels at once."""
-
-    def __init__(self, device: Shim, prepare: Callable[[str], Callable[..., None]], case: Case) -> None:
-        self.case = case
-        self.multiprocessors = device.multiprocessors
-        self._device = device
-        self._prepare = prepare
-
-    def __call__(self, name: str, grid: Grid, block: Grid, args: Sequence[Any], shared: int = 0) -> None:
-        self._prepare(name)(extents(grid), extents(block), args, shared)
-
-    def empty(self, shape: Sequence[int], dtype: str) -> Any:
-        return self._device.empty(tuple(shape), dtypes.dtype(dtype))
-
-    def zeros(self, shape: Sequence[int], dtype: str) -> Any:
-        result = _allocate(tuple(shape), dtypes.dtype(dtype))
-        result.reshape(-1).view(np.uint8).fill(0)
-        return result
-
-    def contiguous(self, array: Any) -> Any:
-        return self._device.contiguous(array)
-
-    def copy(self, target: Any, source: Any) -> None:
-        target.reshape(-1)[:] = source.reshape(-1)
 
 
 class Compiler:
