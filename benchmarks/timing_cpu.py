@@ -30,24 +30,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from committed import read
 from timing_shared import (
     Answers,
+    Bare,
     Companion,
     Side,
-    bare_calls,
     calibrated,
+    called_different,
+    called_slower,
     compared,
     load_inputs,
+    missed_truth,
     print_compared,
     print_truth,
     repeated,
     save_inputs,
     serve,
+    too_few,
     truth_row,
 )
 
@@ -122,7 +126,8 @@ def main() -> None:
         os.environ.update(ENVIRONMENT)
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
         if arguments.companion:
-            serve(Looped(*arguments.companion))
+            label, folder = arguments.companion
+            serve(Looped(label, cases_of, Path(folder)))
             return
         results = measure(Answers(arguments.out and arguments.out / NAME, arguments.seconds))
     missed = show(results)
@@ -236,51 +241,24 @@ def show(results: dict[str, Any]) -> list[str]:
         rows = [row for row in results["truth"] if row["state"] == state]
         print("\nquiet" if state == "quiet" else "\nbeside a busy neighbour")
         print_truth(rows, "independent us")
-        if state == "quiet":
-            for row in rows:
-                name = f"{row['task']} on {row['label']}"
-                missed += [f"{name}: {row['off']:.2%} off the {row['independent']}"] if abs(row["off"]) > 0.01 else []
-                missed += [f"{name}: repeats spread by {row['spread']:.2%}"] if row["spread"] >= 0.005 else []
+        missed += missed_truth(rows) if state == "quiet" else []
     print_compared([*results["same"], *results["apart"], *results["slower"]])
     print()
-    total = sum(row["comparisons"] for row in results["same"])
-    missed += [f"A/A: {total} of {COMPARISONS} comparisons were made"] if total < COMPARISONS else []
+    missed += too_few(results["same"], COMPARISONS)
     for state in ("quiet", "busy"):
-        same = [row for row in results["same"] if row["state"] == state]
-        count = sum(row["comparisons"] for row in same)
-        wrong = sum(row["outcomes"].get(name, 0) for row in same for name in ("faster", "slower"))
-        print(f"A/A, {state}: {wrong} of {count} called different")
-        missed += [f"A/A, {state}: {wrong} of {count} called different"] if wrong > 0.05 * count else []
-        for percent in (1, 2):
-            row = next((r for r in results["slower"] if (r["state"], r["percent"]) == (state, percent)), None)
-            count, found = (row["comparisons"], row["outcomes"].get("slower", 0)) if row else (0, 0)
-            text = f"{percent} % slower, {state}: {found} of {count} comparisons say so"
-            print(text + (f"; their median ratio is {row['ratio']:.4f}" if row else ""))
-            missed += [text] if state == "quiet" and (found < 0.95 * count or count < SLOWER) else []
+        same, slower = ([row for row in results[name] if row["state"] == state] for name in ("same", "slower"))
+        missed += called_different(same, f", {state}")
+        slow = called_slower(slower, SLOWER, f", {state}")
+        missed += slow if state == "quiet" else []
     print("all goals met" if not missed else "missed:\n  " + "\n  ".join(missed))
     return missed
 
 
-class Looped:
+class Looped(Bare):
     """Seconds of one call by clocks outside kparity's timing layer, warm cache."""
-
-    def __init__(self, label: str, folder: str) -> None:
-        self._session = Session()
-        self._label = label
-        self._folder = Path(folder)
-        self._cases = cases_of(self._session)
-        self._backend = self._session.catalogue.backend(self._session.labelled(TASKS[0], label).info.backend)
-        self._calls: dict[str, list[Callable[[], tuple[Any, ...]]]] = {}
-        self._opened = False
 
     def __call__(self, task: str) -> dict[str, Any]:
         """Medians over batches of calls: `loop` by the wall clock, `thread` by the time that this thread ran."""
-        if not self._opened:
-            self._backend.open(0)
-            self._opened = True
-        if task not in self._calls:
-            inputs = load_inputs(self._cases, task, self._folder)
-            self._calls = {task: bare_calls(self._session, self._backend, self._label, self._cases[task], inputs)}
         loop: list[float] = []
         thread: list[float] = []
         self._batch(task, 20)
@@ -293,7 +271,7 @@ class Looped:
         return {"loop": statistics.median(loop), "thread": statistics.median(thread), "calls": batch * len(loop)}
 
     def _batch(self, task: str, count: int) -> tuple[float, float]:
-        calls, wait = self._calls[task], self._backend.synchronize
+        calls, wait = self.calls(task), self.backend.synchronize
         own, wall = time.thread_time_ns(), time.perf_counter_ns()
         for number in range(count):
             wait(calls[number % len(calls)]())

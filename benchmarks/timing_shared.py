@@ -201,6 +201,38 @@ def bare_calls(
     return [functools.partial(call, arguments) for arguments in copies]
 
 
+class Bare:
+    """Calls of one implementation on the inputs in a folder, with no clock of kparity's in the process.
+
+    Args:
+        label: which implementation.
+        cases_of: the cases by task, of a session's catalogue.
+        folder: where `save_inputs` put the inputs.
+    """
+
+    def __init__(self, label: str, cases_of: Callable[[Session], dict[str, Case]], folder: Path) -> None:
+        self._session = Session()
+        self._label = label
+        self._folder = folder
+        self._cases = cases_of(self._session)
+        self._calls: dict[str, list[Callable[[], tuple[Any, ...]]]] = {}
+
+    @functools.cached_property
+    def backend(self) -> Backend:
+        """The implementation's own, opened."""
+        info = self._session.labelled(next(iter(self._cases)), self._label).info
+        backend = self._session.catalogue.backend(info.backend)
+        backend.open(0)
+        return backend
+
+    def calls(self, task: str) -> list[Callable[[], tuple[Any, ...]]]:
+        """The calls of one task; those of the task before are let go."""
+        if task not in self._calls:
+            inputs = load_inputs(self._cases, task, self._folder)
+            self._calls = {task: bare_calls(self._session, self.backend, self._label, self._cases[task], inputs)}
+        return self._calls[task]
+
+
 def repeated(
     side: Side, companion: Companion, task: str, policy: TimingPolicy, measurand: str
 ) -> tuple[list[float], list[dict[str, Any]]]:
@@ -302,6 +334,45 @@ def print_truth(rows: Sequence[dict[str, Any]], independent: str) -> None:
             f"{row['task']:24}{row['label']:16}{row['clock']:8}{row['median_us']:12.2f}{row['independent_us']:16.2f}"
             f"{row['off']:8.2%}{row['spread']:8.2%}"
         )
+
+
+def missed_truth(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Which of them are further than 1 % from the independent clock, or have repeats that spread by 0.5 % or more."""
+    missed = []
+    for row in rows:
+        name = f"{row['task']} on {row['label']}"
+        missed += (
+            [f"{name}: {row['off']:.2%} off the {row.get('independent', 'profiler')}"] if abs(row["off"]) > 0.01 else []
+        )
+        missed += [f"{name}: repeats spread by {row['spread']:.2%}"] if row["spread"] >= 0.005 else []
+    return missed
+
+
+def called_different(rows: Sequence[dict[str, Any]], where: str = "") -> list[str]:
+    """Print how many A/A comparisons called a difference; the goal, if it is missed: at most 5 %."""
+    total = sum(row["comparisons"] for row in rows)
+    wrong = sum(row["outcomes"].get(name, 0) for row in rows for name in ("faster", "slower"))
+    text = f"A/A{where}: {wrong} of {total} called different"
+    print(text)
+    return [text] if wrong > 0.05 * total else []
+
+
+def called_slower(rows: Sequence[dict[str, Any]], wanted: int, where: str = "") -> list[str]:
+    """Print how many comparisons with a slowed kernel said so; the goals that are missed: 95 % of at least `wanted`."""
+    missed = []
+    for percent in (1, 2):
+        row = next((row for row in rows if row["percent"] == percent), None)
+        count, found = (row["comparisons"], row["outcomes"].get("slower", 0)) if row else (0, 0)
+        text = f"{percent} % slower{where}: {found} of {count} comparisons say so"
+        print(text + (f"; their median ratio is {row['ratio']:.4f}" if row else ""))
+        missed += [text] if found < 0.95 * count or count < wanted else []
+    return missed
+
+
+def too_few(rows: Sequence[dict[str, Any]], wanted: int) -> list[str]:
+    """The goal, if it is missed, of so many A/A comparisons in all."""
+    total = sum(row["comparisons"] for row in rows)
+    return [f"A/A: {total} of {wanted} comparisons were made"] if total < wanted else []
 
 
 def print_compared(rows: Sequence[dict[str, Any]]) -> None:

@@ -30,17 +30,21 @@ from typing import Any
 from committed import read
 from timing_shared import (
     Answers,
+    Bare,
     Companion,
     Side,
-    bare_calls,
     calibrated,
+    called_different,
+    called_slower,
     compared,
     load_inputs,
+    missed_truth,
     print_compared,
     print_truth,
     repeated,
     save_inputs,
     serve,
+    too_few,
     truth_row,
 )
 
@@ -85,7 +89,8 @@ def main() -> None:
     parser.add_argument("--companion", nargs=2, metavar=("LABEL", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.companion:
-        serve(Profiled(*arguments.companion))
+        label, folder = arguments.companion
+        serve(Profiled(label, cases_of, Path(folder)))
         return
     if arguments.source:
         results = read(arguments.source, NAME)
@@ -176,49 +181,24 @@ def show(results: dict[str, Any]) -> list[str]:
     took = sum(results["took_s"].get(name, 0.0) for name in ("draw inputs", *LABELS))
     print(f"device: {results['device']}; float32 perf cases, cold cache; {took:.0f} s\n")
     print_truth(results["truth"], "profiler us")
-    for row in results["truth"]:
-        name = f"{row['task']} on {row['label']}"
-        missed += [f"{name}: {row['off']:.2%} off the profiler"] if abs(row["off"]) > 0.01 else []
-        missed += [f"{name}: repeats spread by {row['spread']:.2%}"] if row["spread"] >= 0.005 else []
+    missed += missed_truth(results["truth"])
     seen = {(row["task"], row["label"]) for row in results["truth"]}
     missed += [f"{task} on {label}: no answer" for task in TASKS for label in LABELS if (task, label) not in seen]
     print_compared([*results["same"], *results["slower"]])
-    total = sum(row["comparisons"] for row in results["same"])
-    wrong = sum(row["outcomes"].get(name, 0) for row in results["same"] for name in ("faster", "slower"))
-    print(f"\nA/A: {wrong} of {total} called different")
-    missed += [f"A/A: {wrong} of {total} called different"] if wrong > 0.05 * total else []
-    missed += [f"A/A: {total} of {COMPARISONS} comparisons were made"] if total < COMPARISONS else []
-    for percent in (1, 2):
-        row = next((row for row in results["slower"] if row["percent"] == percent), None)
-        count, found = (row["comparisons"], row["outcomes"].get("slower", 0)) if row else (0, 0)
-        text = f"{percent} % slower: {found} of {count} comparisons say so"
-        print(text + (f"; their median ratio is {row['ratio']:.4f}" if row else ""))
-        missed += [text] if found < 0.95 * count or count < SLOWER else []
+    print()
+    missed += called_different(results["same"])
+    missed += too_few(results["same"], COMPARISONS)
+    missed += called_slower(results["slower"], SLOWER)
     print("all goals met" if not missed else "missed:\n  " + "\n  ".join(missed))
     return missed
 
 
-class Profiled:
-    """Device time of calls by torch's profiler, cold cache, with no clock of kparity's in the process."""
-
-    def __init__(self, label: str, folder: str) -> None:
-        self._session = Session()
-        self._label = label
-        self._folder = Path(folder)
-        self._cases = cases_of(self._session)
-        self._backend = self._session.catalogue.backend(self._session.labelled(TASKS[0], label).info.backend)
-        self._calls: dict[str, list[Callable[[], tuple[Any, ...]]]] = {}
-        self._opened = False
+class Profiled(Bare):
+    """Device time of calls by torch's profiler, cold cache."""
 
     def __call__(self, task: str) -> dict[str, Any]:
         """Median over `ROUNDS` calls, in microseconds, and the kernels of the last one."""
-        if not self._opened:
-            self._backend.open(0)
-            self._opened = True
-        if task not in self._calls:
-            inputs = load_inputs(self._cases, task, self._folder)
-            self._calls = {task: bare_calls(self._session, self._backend, self._label, self._cases[task], inputs)}
-        rounds = split(profile(self._calls[task], self._backend.flush_cache, self._backend.synchronize))
+        rounds = split(profile(self.calls(task), self.backend.flush_cache, self.backend.synchronize))
         if len(rounds) != ROUNDS or not all(rounds):
             raise RuntimeError(f"{len(rounds)} of {ROUNDS} rounds found, {sum(map(bool, rounds))} with work in them")
         return {"us": statistics.median(map(busy_us, rounds)), "kernels": [name for name, _, _ in rounds[-1]]}
