@@ -289,7 +289,10 @@ def test_help_is_help(cli, arguments):
 
 
 def interrupted(command, environment, is_time):
-    """Start a command line, press Ctrl-C as soon as it is time, and wait for the end: (status, out, err)."""
+    """Start a command line, press Ctrl-C as soon as it is time, and wait for the end: (status, out, err).
+
+    Tests that run in a shell's background ignore SIGINT, and so would everything that they start.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "kparity", *map(str, command)],
         env=environment,
@@ -297,15 +300,19 @@ def interrupted(command, environment, is_time):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.monotonic() + 60
-    while not is_time():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    try:
+        deadline = time.monotonic() + 60
+        while not is_time():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+    finally:
+        process.kill()
 
 
 def test_ctrl_c_keeps_what_was_finished_ends_the_workers_and_exits_130(environment, tmp_path, pids):
