@@ -274,7 +274,10 @@ def test_an_error_in_rays_part_of_a_station_ends_the_run_with_its_text(run_here)
 
 def test_a_lost_station_hands_its_cases_to_the_others_whatever_was_lost(run_here):
     lost = OSError("The actor died: its node was terminated.")
-    assert Counter(one.status for one in run_here(lost, count=2)) == {"passed": 48}
+    run = run_here(lost, count=2)
+    assert Counter(one.status for one in run) == {"passed": 48}
+    ((name, how),) = run.losses.items()
+    assert how == f"station {name!r} was lost: The actor died: its node was terminated."
 
 
 def test_where_nobody_is_left_the_error_says_how_each_station_was_lost(run_here):

@@ -10,7 +10,7 @@ import pytest
 from recorded import CASES, record
 
 from kparity import Evaluation
-from kparity.commands.progress import Bars, Lines, Remaining
+from kparity.commands.progress import Bars, Lines, Remaining, watch
 from kparity.streaming import Ended, Finished, Started
 
 TOY = ("run", "toy/scale", "-b", "toy", "-r", "edge", "--no-timing", "--seed", "5")
@@ -23,6 +23,14 @@ class Prepared:
         self.planned = {label.replace("_", ":"): count for label, count in planned.items()}
         self.total = sum(self.planned.values())
         self.devices = {}
+        self.losses = {}
+
+    def __iter__(self):
+        for label in self.planned:
+            yield msgspec.structs.replace(record(label), duration_s=1.0)
+            self.losses[label] = f"station {label!r} was lost"
+
+    def close(self): ...
 
 
 @pytest.fixture
@@ -100,6 +108,15 @@ def test_logs_get_a_line_now_and_then_and_one_for_each_failure():
         "60 of 100 evaluations, about 40 s left",
         "90 of 100 evaluations, about 10 s left",
     ]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_each_lost_station_is_told_once_and_what_becomes_of_its_work(terminal):
+    target = console(terminal)
+    assert not watch(Prepared(toy_good=1, toy_slow=1), target)
+    printed = target.file.getvalue()
+    for label in ("toy:good", "toy:slow"):
+        assert printed.count(f"station '{label}' was lost; others of its kind take over what it had not finished") == 1
 
 
 def test_the_time_left_is_that_of_the_line_up_with_the_most_to_do():

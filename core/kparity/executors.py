@@ -17,7 +17,11 @@ from kparity.session import Session
 
 
 class Prepared(Protocol):
-    """A run that is ready: devices are open, nothing is evaluated yet. Attributes as in `kparity.running.Run`."""
+    """A run that is ready: devices are open, nothing is evaluated yet. Attributes as in `kparity.running.Run`.
+
+    Attributes:
+        losses: stations that were lost while others do their work, by name, and how; it grows during the run.
+    """
 
     info: RunInfo
     total: int
@@ -25,6 +29,7 @@ class Prepared(Protocol):
     devices: dict[str, DeviceInfo]
     finished: int
     path: Path | None
+    losses: dict[str, str]
 
     def __iter__(self) -> Iterator[Evaluation]: ...
 

@@ -187,10 +187,11 @@ def _devices(info: RunInfo) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for device in info.devices:
-        kind = "" if device.kind == "gpu" else f" ({device.kind})"
-        grid.add_row(f"[bold]{device.backend}[/]", escape(device.label) + kind)
-        for note in device.notes:
+    alike = Counter((one.backend, one.label, one.kind, one.notes) for one in info.devices)  # a cluster has several
+    for (backend, label, kind, notes), count in alike.items():
+        several = f"{count} x " if count > 1 else ""
+        grid.add_row(f"[bold]{backend}[/]", several + escape(label) + ("" if kind == "gpu" else f" ({kind})"))
+        for note in notes:
             grid.add_row("", f"[dim]{escape(note)}[/]")
     for name, why in info.unavailable.items():
         grid.add_row(f"[bold]{name}[/]", f"[yellow]not available:[/] {escape(why)}")

@@ -45,6 +45,7 @@ class Run:
         finished: evaluations that stood in the folder already; 0 for a new run.
         path: the run folder; None where none is written.
         replays: folder for a replay bundle of each evaluation that does not pass; None, as at first, for none.
+        losses: always empty; a run on a cluster tells here which stations it lost.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Run:
         self.finished = 0
         self.path = folder.path if folder is not None else None
         self.replays: Path | None = None
+        self.losses: dict[str, str] = {}
         self._catalogue = catalogue
         self._lanes = lanes
         self._options = options

@@ -40,8 +40,10 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="eve
     Attributes:
         summary: how many of the records ended with each status.
         interrupted: Ctrl-C ended the run early.
+        lost: stations of a cluster that were lost, by name, and how.
     """
 
     summary: dict[str, int]
     interrupted: bool = False
+    lost: dict[str, str] = {}
     schema: int = SCHEMA_VERSION

@@ -125,7 +125,7 @@ class RayExecutor:
 
 
 class ClusterRun:
-    """A prepared run on a cluster; see `kparity.running.Run` for the attributes.
+    """A prepared run on a cluster; see `kparity.running.Run` and `kparity.executors.Prepared` for the attributes.
 
     `path` holds a run folder for each station. A case is written when all of its line-ups are done.
     """
@@ -165,7 +165,7 @@ class ClusterRun:
         self._folders = {
             post.name: RunFolder.create(folder / post.name, post.info) for post in posts if folder is not None
         }
-        self._losses: dict[str, str] = {}
+        self.losses: dict[str, str] = {}
         self._closed = False
 
     def __iter__(self) -> Iterator[Evaluation]:
@@ -194,7 +194,7 @@ class ClusterRun:
             missing = [case for deck in self._every for case in deck.missing()]
             if missing:
                 named = ", ".join(f"{task} {key}" for task, key in missing[:3])
-                losses = "".join(f"\n  {reason}" for reason in self._losses.values())
+                losses = "".join(f"\n  {reason}" for reason in self.losses.values())
                 raise WorkerError(
                     f"{len(missing)} cases were not evaluated, since every station that could was lost: {named}"
                     f"{' ...' if len(missing) > 3 else ''}{losses}"
@@ -242,8 +242,8 @@ class ClusterRun:
                 if len(waiting[case]) == hand.cases[case]:
                     arrived.put((post.name, waiting.pop(case)))
         except StationLost as error:
-            self._losses[post.name] = str(error)
+            self.losses[post.name] = str(error)
         else:
             if waiting:
-                self._losses[post.name] = f"station {post.name!r} ended with {len(waiting)} cases unanswered"
+                self.losses[post.name] = f"station {post.name!r} ended with {len(waiting)} cases unanswered"
         return set(waiting)

@@ -43,7 +43,7 @@ def watch(
         lines.start(prepared)
     display = Bars(prepared, console) if console.is_terminal else Lines(prepared, console)
     counts: Counter[str] = Counter()
-    interrupted = False
+    interrupted, told = False, 0
     with display:
         try:
             for evaluation in prepared:
@@ -53,12 +53,14 @@ def watch(
                 if lines is not None:
                     lines.record(evaluation)
                 display.advance(evaluation)
+                told = _tell_losses(prepared, display, told)
+            _tell_losses(prepared, display, told)
         except KeyboardInterrupt:
             interrupted = True
         finally:
             prepared.close()
     if lines is not None:
-        lines.end(counts, interrupted)
+        lines.end(counts, interrupted, prepared.losses)
     return interrupted
 
 
@@ -137,7 +139,11 @@ class Bars:
         )
         told = _complaint(evaluation)
         if told:
-            self._progress.console.print(told, highlight=False, markup=False, soft_wrap=True)
+            self.tell(told)
+
+    def tell(self, text: str) -> None:
+        """A line above the bars."""
+        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _described(self, device: str) -> str:
         busy = [label for label in self._labels[device] if self._remaining.left[label]]
@@ -167,12 +173,13 @@ class Lines:
         self._remaining.advance(evaluation.implementation.label, evaluation.duration_s)
         told = _complaint(evaluation)
         if told:
-            self._print(told)
+            self.tell(told)
         if self._clock() - self._last >= QUIET_S and self._done < self._total:
             self._last = self._clock()
-            self._print(f"{self._done} of {self._total} evaluations, about {_rough(self._remaining.seconds())} left")
+            self.tell(f"{self._done} of {self._total} evaluations, about {_rough(self._remaining.seconds())} left")
 
-    def _print(self, text: str) -> None:
+    def tell(self, text: str) -> None:
+        """A line of its own."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -198,13 +205,21 @@ class JsonLines:
         """One record."""
         self._write(Finished(evaluation=evaluation))
 
-    def end(self, counts: Counter[str], interrupted: bool) -> None:
+    def end(self, counts: Counter[str], interrupted: bool, lost: dict[str, str]) -> None:
         """The last line."""
-        self._write(Ended(summary=dict(counts), interrupted=interrupted))
+        self._write(Ended(summary=dict(counts), interrupted=interrupted, lost=lost))
 
     def _write(self, line: Started | Finished | Ended) -> None:
         self._stream.write(msgspec.json.encode(line).decode() + "\n")
         self._stream.flush()
+
+
+def _tell_losses(prepared: Prepared, display: Bars | Lines, told: int) -> int:
+    """Tell which stations were lost after the first `told`; how many are told now."""
+    losses = list(prepared.losses.values())
+    for reason in losses[told:]:
+        display.tell(f"{reason}; others of its kind take over what it had not finished")
+    return len(losses)
 
 
 def _complaint(evaluation: Evaluation) -> str:
