@@ -24,8 +24,9 @@ import pytest
 
 from kparity import Options, Selection, Session, UsageError, read_runs
 from kparity.cluster.dealing import ATTEMPTS, Deck
-from kparity.cluster.executor import ClusterRun, RayExecutor
+from kparity.cluster.executor import RayExecutor
 from kparity.cluster.posting import collect
+from kparity.cluster.run import ClusterRun
 from kparity.cluster.shipping import gather
 from kparity.cluster.station import Station
 from kparity.errors import NothingEvaluatedError, WorkerError
@@ -229,10 +230,11 @@ class HereRay:
     def shutdown(self): ...
 
 
-def stations(target, backend="slow", count=1):
+def stations(target, backend="slow", count=1, options=None):
     """Stations for `shipped/double`, as actors that `HereRay` knows."""
     selection = msgspec.msgpack.encode(Selection(tasks=("shipped/double",), backends=(backend,)))
-    options = msgspec.msgpack.encode(Options(seed=3, timing=None, repeats=0, isolation="inline"))
+    options = options or Options(seed=3, timing=None, repeats=0)
+    options = msgspec.msgpack.encode(msgspec.structs.replace(options, isolation="inline"))
     found = {}
     for number in range(count):
         station = Station([target], selection, options, False, [])
@@ -298,6 +300,107 @@ def test_what_cannot_be_imported_on_a_node_is_the_reason_why_it_takes_no_part(in
     collect(HereRay(), stations("needy_plugin"), posts, reasons)
     assert posts == []
     assert reasons == {"node0-host": "the station raised ModuleNotFoundError: No module named 'absent_library'"}
+
+
+@pytest.fixture
+def executor_here(install, monkeypatch):
+    """An executor whose stations are in this process; losses as in `run_here`."""
+    install("shipped", sources={"shipped_plugin": PLUGIN.replace("time.sleep(0.15)", "")}, shipped="shipped_plugin")
+    monkeypatch.setenv("KPARITY_TEST_NODE", "here")
+
+    def make(*losses, count=1, first=0):
+        def opened(self, selection, options):
+            ray, posts, reasons = HereRay(*losses), [], {}
+            collect(ray, stations("shipped_plugin", "slow", count, options), posts, reasons)
+            posts = [post._replace(name=f"node{first + place}-host") for place, post in enumerate(posts)]
+            posts = [
+                post._replace(info=msgspec.structs.replace(post.info, options={**post.info.options, "executor": "ray"}))
+                for post in posts
+            ]
+            return ray, posts, reasons
+
+        monkeypatch.setattr(RayExecutor, "_opened", opened)
+        return RayExecutor(Session(extra=[importlib.import_module("shipped_plugin")], discover=False), "here:6379")
+
+    return make
+
+
+SHIPPED = (Selection(tasks=("shipped/double",), backends=("slow",)), Options(seed=3, timing=None, repeats=0))
+
+
+def cut_short(executor, folder, count):
+    """A run of which the first so many records were written."""
+    run = executor.prepare(*SHIPPED, folder)
+    for _, _ in zip(range(count), run, strict=False):
+        pass
+    run.close()
+
+
+def test_a_run_that_was_interrupted_goes_on_where_it_was_on_other_stations(executor_here, tmp_path):
+    cut_short(executor_here(count=2), tmp_path / "run", 10)
+    done = {(one.case.key, one.implementation.label) for _, one in read_runs([tmp_path / "run"])}
+    assert len(done) == 10
+    run = executor_here(count=1, first=7).resume(tmp_path / "run")
+    assert (run.finished, run.total) == (10, 38)
+    again = [(one.case.key, one.implementation.label) for one in run]
+    assert len(again) == 38
+    assert not done & set(again), "what has a verdict is not evaluated again"
+    everything = read_runs([tmp_path / "run"])
+    assert len(everything) == 48
+    assert {one.seed for _, one in everything} == {3}
+    assert everything.notes == ()
+    assert [len(run.info.resumed) for run in everything.runs if run.path.name == "node7-host"] == [1]
+    whole = executor_here().resume(tmp_path / "run")
+    assert (whole.finished, whole.total, list(whole)) == (48, 0, [])
+
+
+def test_a_station_that_is_still_there_goes_on_in_its_own_folder(executor_here, tmp_path):
+    cut_short(executor_here(), tmp_path / "run", 4)
+    assert len(list(executor_here().resume(tmp_path / "run"))) == 44
+    (one,) = read_runs([tmp_path / "run"]).runs
+    assert len(one) == 48
+    assert len(one.info.resumed) == 1
+
+
+def test_a_case_that_lacks_a_line_up_is_evaluated_whole_again(executor_here, tmp_path):
+    cut_short(executor_here(), tmp_path / "run", 4)
+    lines = tmp_path / "run" / "node0-host" / "evaluations.jsonl"
+    lines.write_bytes(b"".join(lines.read_bytes().splitlines(keepends=True)[:3]))
+    assert len(list(executor_here().resume(tmp_path / "run"))) == 46
+    assert len(read_runs([tmp_path / "run"])) == 48
+
+
+def test_other_hardware_than_the_run_had_is_told_before_it_goes_on(executor_here, tmp_path, monkeypatch):
+    cut_short(executor_here(), tmp_path / "run", 4)
+    info = tmp_path / "run" / "node0-host" / "run.json"
+    info.write_text(info.read_text().replace('"Slow"', '"Slower"'))
+    with pytest.raises(UsageError) as raised:
+        executor_here().resume(tmp_path / "run")
+    assert "Slower (slow) took part, and does not now" in str(raised.value)
+    assert "Slow (slow) takes part now, and did not" in str(raised.value)
+    run = executor_here(first=5).resume(tmp_path / "run", force=True)
+    assert len(list(run)) == 48
+    parts = read_runs([tmp_path / "run"]).runs
+    forced = next(one.info.resumed for one in parts if one.path.name == "node5-host")
+    assert len(forced[0].forced) == 2
+
+
+def test_runs_on_one_machine_and_on_a_cluster_are_told_apart(executor_here, tmp_path):
+    cut_short(executor_here(), tmp_path / "run", 4)
+    session = Session(extra=[importlib.import_module("shipped_plugin")], discover=False)
+    with pytest.raises(UsageError, match="all of a run on a cluster with --executor ray"):
+        session.resume(tmp_path / "run")
+    with pytest.raises(UsageError, match="part of a run on a cluster"):
+        session.resume(tmp_path / "run" / "node0-host")
+    list(session.run(["shipped/double"], backends=["slow"], options=SHIPPED[1], out=tmp_path / "here"))
+    with pytest.raises(UsageError, match="taken on one machine; resume it without --executor"):
+        executor_here().resume(tmp_path / "here")
+    cut_short(executor_here(), tmp_path / "other", 2)
+    info = tmp_path / "other" / "node0-host" / "run.json"
+    info.write_text(info.read_text().replace('"seed": 3', '"seed": 4'))
+    (tmp_path / "other" / "node0-host").rename(tmp_path / "run" / "node9-host")
+    with pytest.raises(UsageError, match="parts of several runs"):
+        executor_here().resume(tmp_path / "run")
 
 
 def test_labels_that_no_node_has_are_named(install, monkeypatch):

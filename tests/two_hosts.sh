@@ -1,6 +1,7 @@
 #!/bin/sh
 # A cluster of two hosts on one machine: each has a network, a name, a /tmp and a home of its own, and a virtual cable
-# joins them. The commands of docs/cluster.md run on them, first as they stand, then with the cable cut on the way.
+# joins them. The commands of docs/cluster.md run on them: as they stand, interrupted and taken up again, and with the
+# cable cut on the way.
 #   sudo sh tests/two_hosts.sh            needs Linux, iproute2, util-linux and kparity[ray]; KPARITY names the command
 set -eu
 KPARITY=$(realpath -s "${KPARITY:-.venv/bin/kparity}")
@@ -48,19 +49,25 @@ sleep 20
 on $OTHER "$KPARITY" worker --address $HEAD:6379 --label accelerator=two > "$FOLDER/other.log" 2>&1 &
 sleep 20
 
+# run NAME ARGUMENTS...: on the cluster, until it ends; both hosts must have had a part in it
 run() {
   RUN=$1
   shift
-  on $HEAD "$KPARITY" run "$@" -b cpu_ref --no-timing --seed 5 --executor ray --address $HEAD:6379 --out "$RUN" 2>&1 |
-    tee "$FOLDER/$RUN.log"
+  on $HEAD "$KPARITY" run "$@" --executor ray --address $HEAD:6379 2>&1 | tee "$FOLDER/$RUN.log"
   ls "$FOLDER/$HEAD/$RUN"
   echo "$RUN: $(count '"status":"passed"') of $(count '') records passed"
   test "$(count '"status":"passed"')" -eq "$(count '')"
   test "$(ls "$FOLDER/$HEAD/$RUN" | wc -l)" -eq 2
 }
 
-run whole 'activation/*'
+run whole 'activation/*' -b cpu_ref --no-timing --seed 5 --out whole
+
+on $HEAD timeout --signal INT 20 \
+  "$KPARITY" run -b cpu_ref --no-timing --seed 5 --executor ray --address $HEAD:6379 --out stopped || echo "status $?"
+run stopped --resume stopped
+grep "evaluations were finished" "$FOLDER/stopped.log"
+
 (sleep 15; ip -n $OTHER link set cable down; echo "the cable is cut") &
-run cut
+run cut -b cpu_ref --no-timing --seed 5 --out cut
 grep "was lost" "$FOLDER/cut.log"
 echo "two hosts: all is well"

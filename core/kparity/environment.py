@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,6 +13,11 @@ from kparity.errors import UsageError
 from kparity.records import SCHEMA_VERSION, Ceilings
 
 OptionValue = str | int | float | bool | list[str] | None
+
+
+def now() -> str:
+    """When it is: UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class HostInfo(msgspec.Struct, frozen=True):

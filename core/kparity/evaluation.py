@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -16,6 +15,7 @@ from kparity.accuracy import accuracy
 from kparity.backend import DeviceInfo, Implementation
 from kparity.case import Case
 from kparity.determinism import examine, repeats_of
+from kparity.environment import now
 from kparity.errors import Unsupported, WorkerError
 from kparity.layouts import ABILITY
 from kparity.problem import Problem
@@ -236,7 +236,7 @@ def blank_record(
         verdict=Verdict.of_error("not reached"),
         seed=seed,
         isolation=isolation,
-        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        started_at=now(),
     )
 
 

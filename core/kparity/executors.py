@@ -47,6 +47,13 @@ class Executor(Protocol):
             KparityError: nothing to evaluate, or nowhere.
         """
 
+    def resume(self, path: Path, *, force: bool, jobs: int | None) -> Prepared:
+        """Take up what an earlier run left in its folder.
+
+        Raises:
+            KparityError: it cannot be taken up; see `Session.resume`.
+        """
+
 
 class LocalExecutor:
     """This machine: line-ups side by side, each in a worker of its own.

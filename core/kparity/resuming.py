@@ -16,16 +16,21 @@ from kparity.options import Options
 from kparity.plan import Selection
 from kparity.records import DeviceRef, ImplementationInfo
 from kparity.sandbox.limits import Limits
-from kparity.store import identity, open_run
+from kparity.store import find_runs, identity, open_run
 from kparity.timing import TimingPolicy
 
 
 class Past:
     """A run folder that is to be taken up again.
 
+    Args:
+        path: the folder.
+        of_cluster: whether it is a station's part of a run on a cluster.
+
     Attributes:
         path: the folder.
         info: its `run.json`.
+        heads: of each evaluation, its last record's.
         finished: identities of the evaluations that have a verdict; those whose worker was lost are tried again.
 
     Raises:
@@ -33,13 +38,24 @@ class Past:
         UsageError: a run that cannot be taken up.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, of_cluster: bool = False) -> None:
+        if not of_cluster and find_runs(path) != [path]:
+            raise UsageError(
+                f"{str(path)!r} holds several runs; take up one of them, or all of a run on a cluster with "
+                "--executor ray"
+            )
         reader = open_run(path)
         self.path, self.info = path, reader.info
         last = {head.identity: head for head in reader.heads()}
+        self.heads = tuple(last.values())
         self.finished = {identity for identity, head in last.items() if not head.worker_lost}
-        if "executor" in self.info.options:
-            raise UsageError(f"{str(path)!r} is a part of a run on a cluster, which cannot be resumed: run it again")
+        if ("executor" in self.info.options) != of_cluster:
+            raise UsageError(
+                f"{str(path)!r} was taken on one machine; resume it without --executor"
+                if of_cluster
+                else f"{str(path)!r} is a part of a run on a cluster: resume the folder that it stands in, with "
+                "--executor ray"
+            )
         if "candidate" in self.info.options:
             raise UsageError(
                 f"{str(path)!r} holds the evaluation of a source file, which it does not contain; "
@@ -101,10 +117,14 @@ def device_differences(
             continue
         if DeviceRef.of(old) != DeviceRef.of(device):
             found.append(f"{device.backend}: was {_named(old)}, is {_named(device)}")
-        found.extend(_changes(old.versions, device.versions, f"{device.backend}: "))
-        if old.modes:
-            found.extend(_changes(old.modes, device.modes, f"{device.backend}: mode "))
+        found.extend(version_differences(old, device))
     return found
+
+
+def version_differences(before: DeviceInfo, after: DeviceInfo) -> list[str]:
+    """What differs in versions and numerics modes between two devices of one backend."""
+    modes = _changes(before.modes, after.modes, f"{after.backend}: mode ") if before.modes else []
+    return [*_changes(before.versions, after.versions, f"{after.backend}: "), *modes]
 
 
 def _part(info: RunInfo, names: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import secrets
 import uuid
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -16,7 +15,7 @@ import kparity
 from kparity.backend import DeviceInfo
 from kparity.case import Case
 from kparity.catalogue import Catalogue
-from kparity.environment import OptionValue, Resumption, RunInfo, Shard
+from kparity.environment import OptionValue, Resumption, RunInfo, Shard, now
 from kparity.errors import NothingEvaluatedError, UsageError
 from kparity.host import host_info
 from kparity.lanes import Lane, calibrate_all, open_all, run_lanes
@@ -171,7 +170,7 @@ def start_run(
         raise NothingEvaluatedError(f"nothing to evaluate: no device has a case to run{reasons}")
     info = RunInfo(
         kparity=__version__,
-        started_at=_now(),
+        started_at=now(),
         seed=secrets.randbits(48) if options.seed is None else options.seed,
         host=host_info(),
         devices=_devices(ready),
@@ -200,8 +199,8 @@ def resume_run(
     sources = git_states({"kparity": Path(kparity.__file__), **catalogue.files})
     differences = past.software_differences(__version__, catalogue.plugins, sources)
     if info.shard is not None:
-        now = keep_shard(lanes, info.shard, info.seed, info.options)
-        if now.plan != info.shard.plan:
+        replanned = keep_shard(lanes, info.shard, info.seed, info.options)
+        if replanned.plan != info.shard.plan:
             differences.append("the catalogue plans other evaluations than it did, so that shards no longer fit")
     refuse(past.path, differences, force)
     keep_slow = not info.options.get(BY_DEFAULT_OPTION) and bool(selection.roles or selection.cases)
@@ -225,7 +224,7 @@ def resume_run(
         raise NothingEvaluatedError("nothing to evaluate: no device could be opened; see 'kparity doctor'")
     ready = _with_work(lanes, keep_slow=True)
     again = Resumption(
-        started_at=_now(),
+        started_at=now(),
         kparity=__version__,
         host=host_info(),
         devices=_devices(ready),
@@ -332,7 +331,3 @@ def _keep_unfinished(lane: Lane, device: DeviceInfo | None, past: Past, keep_slo
 
 def _devices(lanes: Iterable[Lane]) -> tuple[DeviceInfo, ...]:
     return tuple({lane.backend.name: lane.device for lane in lanes if lane.device is not None}.values())
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kparity.cluster.dealing import CaseId
+from kparity.cluster.past import Kind, kind_of
 from kparity.cluster.station import Offer, Raised, Station, Told
 from kparity.environment import RunInfo
 from kparity.errors import UsageError, WorkerError
@@ -34,9 +35,9 @@ class Post(NamedTuple):
     work: tuple[tuple[str, Any], ...]
 
     @property
-    def kind(self) -> tuple[tuple[str, str, str], ...]:
-        """What stations that share cases have in common: backends and the names of their devices."""
-        return tuple(sorted((one.backend, one.name, one.kind) for one in self.info.devices))
+    def kind(self) -> Kind:
+        """What stations that share cases have in common."""
+        return kind_of(self.info.devices)
 
 
 def connect(address: str, staging: str) -> ModuleType:

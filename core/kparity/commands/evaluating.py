@@ -37,7 +37,7 @@ from kparity.sandbox.confine import hide_process
 
 if TYPE_CHECKING:
     from kparity.environment import Shard
-    from kparity.executors import Executor, Prepared
+    from kparity.executors import Executor
     from kparity.options import Options
     from kparity.plan import Selection
     from kparity.session import Session
@@ -98,10 +98,9 @@ def run(
 ) -> None:
     """Evaluate tasks on every backend of this machine and print the matrix."""
     from kparity.environment import Shard
-    from kparity.executors import LocalExecutor
     from kparity.plan import Selection
     from kparity.rows import Row
-    from kparity.store import open_run
+    from kparity.store import read_runs
 
     if coverage not in ("full", "quick"):
         raise UsageError(f"unknown coverage {coverage!r}; expected 'full' or 'quick'")
@@ -111,8 +110,8 @@ def run(
         raise UsageError("--force goes with --resume")
     if executor not in ("local", "ray"):
         raise UsageError(f"unknown executor {executor!r}; expected 'local' or 'ray'")
-    if executor == "ray" and (resume or shard or inline or replays):
-        raise UsageError("--resume, --shard, --inline and --replays go with --executor local")
+    if executor == "ray" and (shard or inline or replays):
+        raise UsageError("--shard, --inline and --replays go with --executor local")
     part = Shard.parse(shard) if shard is not None else None
     selection = Selection(
         tasks=tuple(tasks or ()),
@@ -129,19 +128,18 @@ def run(
         _check_resumed(selection, options, jobs, out, part)
     session = open_session()
     with stderr().status("opening devices"):
+        where = _executor(session, executor, address, node_label or (), part, replays)
         if resume is not None:
-            prepared: Prepared = LocalExecutor(session, replays=replays).resume(resume, force=force, jobs=jobs)
+            prepared = where.resume(resume, force=force, jobs=jobs)
         else:
-            prepared = _executor(session, executor, address, node_label or (), part, replays).prepare(
-                selection, options, out
-            )
+            prepared = where.prepare(selection, options, out)
     if resume is not None:
         stderr().print(f"{prepared.finished} evaluations were finished, {prepared.total} are left", highlight=False)
     rows, evaluations, interrupted = follow(prepared, keep=json and resume is None, json_lines=json_lines)
     if resume is not None:  # all of it, what was finished before included
-        everything = open_run(resume)
-        rows = [Row.of_run(everything, one) for one in everything]
-        evaluations = list(everything) if json else []
+        everything = read_runs([resume])
+        rows = [Row.of_run(part, one) for part, one in everything]
+        evaluations = [one for _, one in everything] if json else []
     if not json_lines:
         show_run(prepared, rows, evaluations, json)
     if interrupted:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 
 import msgspec
@@ -19,6 +18,7 @@ from kparity.catalogue import Catalogue
 from kparity.conformance.model import Certificate, Finding
 from kparity.conformance.suite import PROMISES
 from kparity.conformance.worker import Job, Opened, Setup
+from kparity.environment import now
 from kparity.errors import Unavailable, WorkerError
 from kparity.host import host_info
 from kparity.version import API_VERSION, __version__
@@ -127,7 +127,7 @@ def certify(
         plugin=f"{owner} {version}".strip(),
         device=examination.device,
         host=host_info(),
-        taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        taken_at=now(),
         findings=tuple(findings),
     )
 
