@@ -117,6 +117,7 @@ def test_bundled_tasks_are_admitted_on_their_small_cases(dtype, largest):
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_the_command_names_survivors_and_exits_1(cli):
     good = cli("check-tasks", "broadcast/add_bias", "-d", "bfloat16", "--largest", "5000", "--seed", "1")
     assert good.status == 0, good.err

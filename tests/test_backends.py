@@ -20,6 +20,7 @@ def lacks_framework(backend):
     return any(importlib.util.find_spec(name) is None for name in FRAMEWORKS.get(backend, ()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_arrays_go_to_the_device_and_back_unchanged(backend, install):
     install("toy-accelerator", toy="toy_plugin")
@@ -52,6 +53,7 @@ def test_devices_opens_every_backend_in_a_process_of_its_own():
     assert not {"torch", "triton", "jax", "cupy", "numba"} & (set(sys.modules) - before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "framework"),
     [("jax", "jax"), ("torch", "torch"), ("triton", "triton"), ("triton", "torch")],

@@ -71,6 +71,7 @@ def test_show_prints_the_contract_every_case_and_every_source(cli):
     assert "numerics: sums carried in float32" in everywhere.out
 
 
+@pytest.mark.slow
 def test_doctor_reports_devices_versions_and_faults(cli, install):
     install("strange-accelerator", strange="not_there_at_all")
     data = json.loads(cli("doctor", "--backend", "toy", "--json").out)
@@ -387,6 +388,7 @@ def scale(x, factor=2.0):
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_stops_listening_does_not_take_the_command_along(python, tmp_path):
     source = tmp_path / "deaf.py"
     source.write_text(DEAF)

@@ -194,6 +194,7 @@ def test_a_worker_needs_ray(cli, monkeypatch):
     assert "pip install 'kparity[ray]'" in cli("worker", "--head", "6379").err
 
 
+@pytest.mark.slow
 def test_a_worker_joins_with_the_backends_that_open_as_labels(cli, monkeypatch, install):
     install("shipped", sources={"shipped_plugin": PLUGIN}, shipped="shipped_plugin")
     monkeypatch.setenv("KPARITY_TEST_NODE", "here")

@@ -420,6 +420,7 @@ def test_compare_refuses_with_two(cli, processor, arguments, message):
     assert done.out == ""
 
 
+@pytest.mark.slow
 def test_bench_shows_times_intervals_and_the_distance_from_the_limit(cli, processor, typical, tmp_path):
     done = cli("bench", TASK, "-b", "cpu_ref", "-c", typical, "--budget", "0.05", "--warm", "--out", tmp_path / "run")
     assert done.status == 0, done.err
@@ -428,6 +429,7 @@ def test_bench_shows_times_intervals_and_the_distance_from_the_limit(cli, proces
     assert (tmp_path / "run" / "run.json").exists()
 
 
+@pytest.mark.slow
 def test_bench_as_json_holds_the_records(cli, processor, typical):
     done = cli("bench", TASK, "-b", "cpu_ref", "-c", typical, "--budget", "0.05", "--warm", "--json", "--seed", "4")
     assert done.status == 0, done.err

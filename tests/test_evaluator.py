@@ -77,11 +77,13 @@ def test_every_draw_has_its_own_inputs_and_the_record_says_which(evaluator):
     assert len({one.inputs_digest for one in outcome.evaluations}) == 3
 
 
+@pytest.mark.slow
 def test_hunting_cases_are_part_of_the_evaluation(evaluator):
     outcome = evaluator.submit("toy/scale", "toy", GOOD, cascade=Cascade(draws=1, timing="none")).result(60)
     assert any("@" in one.case.key for one in outcome.evaluations)
 
 
+@pytest.mark.slow
 def test_what_comes_near_the_best_is_timed_in_full(session):
     full = TimingPolicy(warmup=1, minimum=11, maximum=11, budget_s=0.01)
     cascade = Cascade(draws=1, timing="auto", short=QUICK, full=full, near=1e9, hunt=False)

@@ -57,6 +57,7 @@ def test_the_picture_shows_the_tile_in_its_place():
     assert all(set(line) == {"·"} for place, line in enumerate(lines) if place != 1)
 
 
+@pytest.mark.slow
 def test_a_single_wrong_element_never_vanishes_from_the_picture():
     lines = picture(mask((1000, 100_000), (999, 99_999))).splitlines()
     assert lines[-1] == "·" * 31 + "░"

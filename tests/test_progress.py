@@ -60,6 +60,7 @@ def test_json_lines_are_a_start_each_record_and_an_end_and_nothing_else(cli, toy
     assert "failed: toy:fails_on_seven" in done.err
 
 
+@pytest.mark.slow
 def test_a_resumed_run_streams_only_what_it_adds(cli, toy, tmp_path):
     cli(*TOY, "--out", tmp_path / "run")
     lines = tmp_path / "run" / "evaluations.jsonl"

@@ -101,6 +101,7 @@ def test_what_is_no_bundle_is_refused(tmp_path, content, message):
         Bundle.read(path)
 
 
+@pytest.mark.slow
 def test_the_commands_write_and_replay(tmp_path, capsys):
     source = tmp_path / "kernel.py"
     source.write_text(WRONG)

@@ -185,6 +185,7 @@ def test_two_processes_never_write_to_one_folder(session, half):
     assert len(list(session.resume(half))) == 5
 
 
+@pytest.mark.slow
 def test_a_candidates_run_is_not_resumed(session, tmp_path):
     source = "def scale(x, factor):\n    return x * x.dtype.type(factor)\n"
     session.evaluate("toy/scale", "toy", source, roles=["edge"], options=OPTIONS, out=tmp_path / "run")
@@ -286,6 +287,7 @@ def test_every_option_comes_back_as_it_was(session, tmp_path):
     assert past.selection() == selection
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_was_killed_goes_on_where_it_stopped(cli, install, environment, pids, tmp_path):
     install("toy-accelerator", toy="toy_plugin")
     command = ("run", "toy/scale", "-b", "toy", "--no-timing", "--seed", "5", "--out", tmp_path / "run")

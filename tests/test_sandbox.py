@@ -94,6 +94,7 @@ def test_what_kills_its_process_is_an_error_of_that_case_alone():
     check(evaluate([*DYING, "good"], PROCESS), DYING | {"good": ("passed", "")})
 
 
+@pytest.mark.slow
 def test_what_hangs_is_ended_with_everything_that_it_started(pids):
     options = Options(seed=3, timing=None, timeout_s=5)
     expected = dict.fromkeys(["hangs", "ignores_signals_and_hangs"], ("error", r"no answer within 5 s"))

@@ -144,6 +144,7 @@ def test_inline_the_hosts_own_threads_are_not_held_against_a_candidate(session):
     assert "same process" in outcome.evaluations[0].detection.lacking["census"]
 
 
+@pytest.mark.slow
 def test_however_few_calls_are_timed_those_on_memory_seen_before_are_judged(session):
     source = "seen = {}\ndef add_bias(x, bias):\n    return seen.setdefault(id(x), (x, x + bias))[1] + 0\n"
     few = TimingPolicy(warmup=0, minimum=3, maximum=3, budget_s=0.01)
