@@ -166,7 +166,7 @@ def test_the_companion_on_a_cpu_times_real_calls(scripts, tmp_path):
     cpu, shared = scripts("timing_cpu"), scripts("timing_shared")
     session = Session()
     shared.save_inputs(session, cpu.cases_of(session), tmp_path)
-    answer = cpu.Looped("cpu_ref:numpy", str(tmp_path))("activation/softmax")
+    answer = cpu.Looped("cpu_ref:numpy", cpu.cases_of, tmp_path)("activation/softmax")
     assert answer["loop"] > 0
     assert answer["thread"] <= 1.05 * answer["loop"]
 
