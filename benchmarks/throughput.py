@@ -9,7 +9,7 @@ confined worker for each candidate. Asked of each backend, `--seconds` for each 
 * a minute: candidates through `kparity.Evaluator`, as many at a time as there are cores; goal on a GPU: at least 120
   for triton and cuda, 60 for jax.
 * breakdown of one, alone: fork and confinement, device context, compilation, the calls themselves, transfer and
-  detectors in the worker, verification by the judge, the clock's test, times.
+  detectors in the worker, verification by the judge, opening the clock, times.
 * fresh: seconds of the same evaluation in a fresh interpreter.
 * isolation, of cpu_ref: what a worker costs beside the same in this process, see `isolation.py`; goal: at most 60 ms.
 """
@@ -33,6 +33,7 @@ from committed import read
 from isolation import SHAPE, SOURCES, TASK
 
 from kparity import Cascade, DeviceInfo, Evaluator, KparityError, Options, Session, cpu_name
+from kparity.clock import ClockReport
 from kparity.evaluation import Setting, Subject, blank_record, evaluate
 from kparity.problem import Problem
 from kparity.sandbox.host import ProcessRunner
@@ -210,9 +211,10 @@ class _Staged:
 def _breakdown(session: Session, name: str, seconds: float) -> dict[str, Any]:
     """Where the time of one evaluation goes when nothing else runs: medians of at most five."""
     _fork(session, session.catalogue.backend(name))  # starts the zygote
-    until, runs = time.monotonic() + seconds, [_alone(session, name, 0)]
+    tested = _clock(session, name)
+    until, runs = time.monotonic() + seconds, [_alone(session, name, 0, tested)]
     while len(runs) < 5 and time.monotonic() < until:
-        runs.append(_alone(session, name, len(runs)))
+        runs.append(_alone(session, name, len(runs), tested))
     return {
         "stages_s": {stage: statistics.median(run[stage] for run in runs) for stage in STAGES},
         "one_s": statistics.median(sum(run.values()) for run in runs),
@@ -220,7 +222,17 @@ def _breakdown(session: Session, name: str, seconds: float) -> dict[str, Any]:
     }
 
 
-def _alone(session: Session, name: str, number: int) -> dict[str, float]:
+def _clock(session: Session, name: str) -> ClockReport | None:
+    """How the device's clock does in its test, which an evaluator makes once."""
+    runner = ProcessRunner(session.catalogue.backend(name), 60.0, session.nursery)
+    try:
+        runner.open(0)
+        return runner.calibrate(ceilings=False).clock
+    finally:
+        runner.close()
+
+
+def _alone(session: Session, name: str, number: int, tested: ClockReport | None) -> dict[str, float]:
     """Seconds by stage of one candidate's evaluations."""
     backend, spec = session.catalogue.backend(name), session.catalogue.task(TASK)
     (case,) = spec.bound(SHAPE, ["float32"])
@@ -233,7 +245,7 @@ def _alone(session: Session, name: str, number: int) -> dict[str, float]:
         staged = _Staged(runner)
         subject = Subject.candidate(TASK, name, f"{SOURCES[name]}\n", spec.entry_point)
         begun = time.perf_counter()
-        staged.calibrate(ceilings=False)
+        staged.calibrate(ceilings=False, tested=tested)
         for draw in range(CASCADE.draws):
             last = draw == CASCADE.draws - 1
             setting = Setting(

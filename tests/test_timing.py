@@ -17,7 +17,9 @@ from toy import Plugin, ToyBackend, implementation, scale
 import kparity.testing.pretend as pretend_module
 from kparity import (
     Activity,
+    Cascade,
     DeviceInfo,
+    Evaluator,
     Measurement,
     Options,
     Selection,
@@ -32,6 +34,7 @@ from kparity.clock import ClockReport
 from kparity.frequency import processor_telemetry
 from kparity.records import Ceilings, Conditions, Evaluation
 from kparity.roofline import remember_ceilings
+from kparity.sandbox.engine import Engine
 from kparity.stats import median_interval
 from kparity.testing import (
     BlindToSideStream,
@@ -526,6 +529,38 @@ def test_faults_reach_the_record_from_a_worker(caches, tmp_path):
         report = read_run(tmp_path / "run")[0].clocks[f"{name}:steady"]
         assert isinstance(report, ClockReport)
         assert any(fault in one for one in report.faults)
+
+
+def test_a_clock_that_was_found_sound_elsewhere_is_not_tested_again(host_clock):
+    sound, double = Engine(FaultyBackend()), Engine(DoubleClock())
+    for engine in (sound, double):
+        engine.open(0)
+    report = sound.calibrate(ceilings=False).clock
+    assert double.calibrate(ceilings=False, tested=report).clock == report
+    for other in (
+        None,
+        ClockReport("other", report.resolution_s, 1.0),
+        ClockReport(report.clock, 1e-9, 1.5, ("fast",)),
+    ):
+        assert not double.calibrate(ceilings=False, tested=other).clock.trusted
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        (FaultyBackend(), ["device", "end_to_end", "dispatch"]),
+        (DoubleClock(), ["end_to_end", "dispatch"]),
+        (NoClock(), ["end_to_end", "dispatch"]),
+    ],
+)
+def test_candidates_have_device_times_by_a_clock_that_was_found_sound(caches, backend, expected):
+    source = "def scale(x, factor=2.0):\n    return x * x.dtype.type(factor)\n"
+    cascade = Cascade(draws=1, timing="short", short=WORKER.timing, hunt=False)
+    with Evaluator(Session(extra=[plugin(backend)], discover=False), workers=1, cascade=cascade) as evaluator:
+        for _ in range(2):
+            (record,) = evaluator.submit("toy/scale", backend.name, source, cases=CASE).result().evaluations
+            assert record.status == "passed", record.verdict.message
+            assert measurands(record) == expected
 
 
 def test_a_clock_that_ends_its_worker_costs_only_its_own_backend(caches):

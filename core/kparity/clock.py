@@ -139,8 +139,8 @@ def self_test(clock: DeviceClock) -> ClockReport:
 
     The device is kept busy for several durations, several times each; the slope of device time over host time is the
     Theil-Sen estimate (median of pairwise slopes) over the least disturbed repetition of each, so that constant
-    overheads and single disturbances drop out. Two repetitions are enough for a clock that nothing disturbs: every
-    candidate's worker tests its own, with the device to itself. One that these find wrong is tested with five.
+    overheads and single disturbances drop out. Two repetitions are enough for a clock that nothing disturbs. One that
+    these find wrong is tested with five.
     """
     report = _tested(clock, _FEW)
     return report if report.trusted else _tested(clock, _MANY)

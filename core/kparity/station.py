@@ -11,6 +11,7 @@ import msgspec
 from kparity.backend import Backend, DeviceInfo
 from kparity.case import Case
 from kparity.catalogue import Catalogue
+from kparity.clock import ClockReport
 from kparity.errors import KparityError, Unavailable, WorkerError
 from kparity.evaluation import Setting, Subject, blank_record, evaluate, lost
 from kparity.lanes import Lane
@@ -18,7 +19,8 @@ from kparity.machine import Machine
 from kparity.options import Options
 from kparity.plan import runs_by_default
 from kparity.problem import Problem
-from kparity.records import Ceilings, Evaluation, Verdict
+from kparity.records import Evaluation, Verdict
+from kparity.sandbox.engine import Calibration
 from kparity.sandbox.host import ProcessRunner
 from kparity.sandbox.nursery import Nursery
 from kparity.sandbox.pool import WorkerPool
@@ -62,8 +64,9 @@ class Station:
         try:
             ceilings = None
             if policy is not None and kind != "interpreter":
-                ceilings = home.ceilings(self._machine)
-                self._calibrate()
+                known = home.calibration(self._machine)
+                ceilings = known.ceilings
+                self._calibrate(known.clock)
             setting = Setting(
                 runner=self._runner,
                 device=self.device,
@@ -89,11 +92,12 @@ class Station:
         """End the worker and all that it started."""
         self._runner.close()
 
-    def _calibrate(self) -> None:
-        """The clock of this worker, tested once."""
+    def _calibrate(self, tested: ClockReport | None) -> None:
+        """Open this worker's clock; one that is not known to be sound is tested, with the device to itself."""
         if not self._calibrated:
-            with self._machine.exclusive(self.device):
-                self._runner.calibrate(ceilings=False)
+            sound = tested is None or tested.trusted
+            with self._machine.shared() if sound else self._machine.exclusive(self.device):
+                self._runner.calibrate(ceilings=False, tested=tested)
             self._calibrated = True
 
 
@@ -171,24 +175,25 @@ class _Home:
             limits=stations.options.limits,
             nursery=stations.nursery,
         )
-        self._known = False
-        self._ceilings: Ceilings | None = None
+        self._known: Calibration | None = None
         self._guard = threading.Lock()
 
-    def ceilings(self, machine: Machine) -> Ceilings | None:
-        """What the device reaches, recalled or measured once, in a worker that no candidate ever sees."""
+    def calibration(self, machine: Machine) -> Calibration:
+        """How the device's clock did in its test, and what the device reaches, recalled or measured.
+
+        Found out once, in a worker that no candidate ever sees.
+        """
         with self._guard:
-            if not self._known:
+            if self._known is None:
                 lane = Lane(self.backend, self.backend.name, self.options, self._nursery)
                 lane.open()
                 try:
                     if lane.device is not None:
                         with machine.exclusive(lane.device):
                             lane.calibrate()
-                        self._ceilings = lane.ceilings
-                except (WorkerError, Unavailable):
-                    self._ceilings = None
+                    self._known = Calibration(lane.clock, lane.ceilings)
+                except (WorkerError, Unavailable) as error:
+                    self._known = Calibration(ClockReport("", 0.0, 0.0, (f"not tested: {error}",)), None)
                 finally:
                     lane.close()
-                self._known = True
-            return self._ceilings
+            return self._known

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 from kparity.assurance import Assurance
 from kparity.backend import Backend, DeviceInfo, Support
 from kparity.case import Case
+from kparity.clock import ClockReport
 from kparity.errors import Unavailable, Unsupported, WorkerError
 from kparity.inputs import Arrays
 from kparity.records import Isolation
@@ -48,7 +49,9 @@ class Runner(Protocol):
     def load(self, *, target: str = "", source: str = "", entry_point: str = "") -> None: ...
     def execute(self, case: Case, inputs: Arrays) -> Returned: ...
     def again(self) -> Returned: ...
-    def calibrate(self, *, ceilings: bool, known: Sequence[str] = ()) -> Calibration: ...
+    def calibrate(
+        self, *, ceilings: bool, known: Sequence[str] = (), tested: ClockReport | None = None
+    ) -> Calibration: ...
     def measure(self, policy: TimingPolicy) -> Timed: ...
     def use(self, place: int) -> None: ...
     def sample(self, count: int, cold: bool) -> Block: ...
@@ -156,10 +159,10 @@ class ProcessRunner:
             outputs = self._arena.read(reply.outputs, request.start, request.end)
         return Returned(outputs, reply.inputs_digest[:64], reply.compile_s, reply.first_call_s, reply.findings)
 
-    def calibrate(self, *, ceilings: bool, known: Sequence[str] = ()) -> Calibration:
+    def calibrate(self, *, ceilings: bool, known: Sequence[str] = (), tested: ClockReport | None = None) -> Calibration:
         """See `Engine.calibrate`."""
         patience = max(self._timeout_s, _MEASURING_S) if ceilings else self._timeout_s
-        return self._ask(wire.Calibrate(ceilings, tuple(known)), wire.Calibrated, patience).calibration
+        return self._ask(wire.Calibrate(ceilings, tuple(known), tested), wire.Calibrated, patience).calibration
 
     def measure(self, policy: TimingPolicy) -> Timed:
         """See `Engine.measure`."""

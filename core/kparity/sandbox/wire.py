@@ -13,6 +13,7 @@ import msgspec
 from kparity.assurance import Assurance
 from kparity.backend import DeviceInfo, Support
 from kparity.case import Case
+from kparity.clock import ClockReport
 from kparity.errors import WorkerError
 from kparity.records import CheckResult
 from kparity.sandbox.arena import Block
@@ -64,10 +65,11 @@ class Again(msgspec.Struct, frozen=True, tag=True):
 
 
 class Calibrate(msgspec.Struct, frozen=True, tag=True):
-    """Test the clock and, if asked to, measure the ceilings but for those known by name."""
+    """Test the clock unless that was done, and, if asked to, measure the ceilings but for those known by name."""
 
     ceilings: bool
     known: tuple[str, ...] = ()
+    tested: ClockReport | None = None
 
 
 class Use(msgspec.Struct, frozen=True, tag=True):

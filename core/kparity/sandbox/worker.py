@@ -58,7 +58,9 @@ class Worker:
         if isinstance(request, wire.Again):
             return self._executed(engine.again(), request.start, request.end)
         if isinstance(request, wire.Calibrate):
-            return wire.Calibrated(engine.calibrate(ceilings=request.ceilings, known=request.known))
+            return wire.Calibrated(
+                engine.calibrate(ceilings=request.ceilings, known=request.known, tested=request.tested)
+            )
         if isinstance(request, wire.Use):
             engine.use(request.place)
             return wire.Done()
