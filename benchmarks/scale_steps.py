@@ -28,6 +28,7 @@ from kparity import (
     read_runs,
     typical,
 )
+from kparity.assembling import lanes_of
 from kparity.crossing import cross, rows_of
 from kparity.crossview import matrix_view
 from kparity.history import import_runs, open_history
@@ -110,7 +111,9 @@ def plan(size: int, folder: Path) -> dict[str, float]:
     lanes = []
 
     def work() -> int:
-        lanes.extend(session._lanes(Selection(), OPTIONS))  # what `prepare` does before it opens devices
+        lanes.extend(
+            lanes_of(session.catalogue, session.nursery, Selection(), OPTIONS)
+        )  # what `prepare` does before it opens devices
         return sum(len(lane.work) for lane in lanes)
 
     return _timed(work, size)

@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from kparity import Case, Options, Session
-from kparity.backend import Backend, resolve
+from kparity.backend import Backend
 from kparity.compare import ComparePolicy, Contestant, compare_on
 from kparity.evaluation import Subject
 from kparity.inputs import generate
 from kparity.lanes import Lane, open_all
+from kparity.loading import resolve
 from kparity.timing import TimingPolicy
 
 REPEATS = 10

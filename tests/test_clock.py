@@ -12,8 +12,8 @@ from pretend import ScriptedClock
 
 import kparity.testing.pretend as pretend_module
 from kparity import Activity, DeviceClock, Unavailable, UsageError
-from kparity.backend import resolve
 from kparity.clock import LARGEST_RESOLUTION_S, ClockReport, _slope, busy_seconds, self_test, span_seconds, step_seconds
+from kparity.loading import resolve
 from kparity.testing import FaultyBackend, NoClock, PretendDevice, lasting
 
 BACKENDS = [

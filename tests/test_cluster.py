@@ -30,7 +30,7 @@ from kparity.cluster.run import ClusterRun
 from kparity.cluster.shipping import gather
 from kparity.cluster.station import Station
 from kparity.errors import NothingEvaluatedError, WorkerError
-from kparity.resuming import Past
+from kparity.past import Past
 
 PLUGIN = '''
 import os

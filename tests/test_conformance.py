@@ -6,6 +6,7 @@ import functools
 import json
 
 import msgspec
+import numpy as np
 import pytest
 from toy import Plugin, ToyBackend, toy_plugin
 
@@ -98,6 +99,16 @@ def test_every_fault_is_found(fault, request):
         request.getfixturevalue("host_clock")
     finding = outcome(FAULTS[fault], CAUGHT_BY[fault])
     assert finding.outcome == "broken", finding
+
+
+def test_a_leak_shows_in_a_process_that_has_much_to_spare():
+    """What a leak takes may be memory that the process had freed but kept."""
+    arrays, between = [], []
+    for _ in range(3000):
+        arrays.append(np.ones(1 << 14, np.float32))
+        between.append(np.ones(1000))
+    arrays.clear()
+    assert outcome(FAULTS["leaking"], "memory.no_leak").outcome == "broken"
 
 
 @pytest.mark.parametrize(

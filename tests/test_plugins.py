@@ -31,7 +31,7 @@ from kparity import (
     kernel_spec,
     kernels_in,
 )
-from kparity.backend import source_file
+from kparity.loading import source_file
 from kparity.sandbox.engine import Engine, ImplementationFailure
 
 INLINE = Options(seed=1, isolation="inline", timing=None)

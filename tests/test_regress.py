@@ -11,9 +11,9 @@ import pytest
 from recorded import CASES, CPU, GPU, record, write
 
 from kparity import NothingEvaluatedError, UsageError, read_runs
+from kparity.ratios import compare_series, series_confidence
 from kparity.records import DeviceRef
 from kparity.regress import DRIFT, regress
-from kparity.stats import compare_series, series_confidence
 
 
 def compared(tmp_path, before, after, **options):

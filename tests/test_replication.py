@@ -15,10 +15,10 @@ from toy import ToyBackend, scale, toy_plugin
 from kparity import Options, Session, UsageError
 from kparity.compare import ComparePolicy, Contestant, compare_on
 from kparity.evaluation import Subject
+from kparity.ratios import compare_replicates, log_ratio
 from kparity.records import ImplementationInfo
 from kparity.replication import FEWEST, MOST, compare_processes
 from kparity.sandbox.engine import Block
-from kparity.stats import compare_replicates, log_ratio
 
 CASE = next(case for case in scale.cases() if case.key == "n=64,T=float32")
 ENDLESS = ComparePolicy(budget_s=1e9)

@@ -28,7 +28,7 @@ from kparity import (
     read_run,
 )
 from kparity.environment import GitState
-from kparity.resuming import Past
+from kparity.past import Past
 from kparity.sandbox.limits import Limits
 from kparity.sharding import assign
 from kparity.store import RunFolder

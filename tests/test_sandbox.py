@@ -19,6 +19,7 @@ from toy import (
     PickyBackend,
     Plugin,
     RaisesWhenPreloaded,
+    SociableBackend,
     ToyBackend,
     implementation,
     scale,
@@ -315,6 +316,14 @@ def test_a_pool_hands_out_opened_workers_and_starts_others_ahead_of_need():
     assert not waiting.alive
     with pytest.raises(WorkerError, match="is closed"):
         pool.take()
+
+
+def test_a_pool_opens_several_workers_at_the_same_time(pids):
+    with WorkerPool(SociableBackend(), warm=2, at_once=2) as pool:
+        for runner, device in (pool.take(), pool.take()):
+            assert device.name == "Toy"
+            runner.close()
+    assert len(pids.read()) >= 2
 
 
 def test_a_pool_says_why_it_has_none_and_tries_again():

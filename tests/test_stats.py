@@ -11,20 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kparity import UsageError
+from kparity.ratios import EQUIVALENCE, _walsh_rank, compare_independent, compare_pairs, fewest_pairs
 from kparity.records import quantile
-from kparity.stats import (
-    CONFIDENCE,
-    EQUIVALENCE,
-    Interval,
-    _walsh_rank,
-    calmness,
-    compare_independent,
-    compare_pairs,
-    corrected,
-    fewest_pairs,
-    look_confidence,
-    median_interval,
-)
+from kparity.stats import CONFIDENCE, Interval, calmness, corrected, look_confidence, median_interval
 
 TIMES = st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=40)
 

@@ -5,21 +5,12 @@ The names below are the public interface; everything else may change without not
 
 from kparity.assurance import Assurance
 from kparity.axes import Expression
-from kparity.backend import (
-    Backend,
-    DeviceArray,
-    DeviceInfo,
-    Executable,
-    Function,
-    Implementation,
-    Probes,
-    Support,
-    kernels_in,
-    load_python,
-)
+from kparity.backend import Backend, DeviceArray, DeviceInfo, Executable, Probes, Support
+from kparity.cascade import Cascade
 from kparity.case import ArrayInfo, Case
 from kparity.clock import Activity, DeviceClock, Telemetry
 from kparity.comparators import Comparator, arg_max, distributed, quantised, top_k, unordered
+from kparity.declaring import kernel_spec
 from kparity.distributions import (
     Distribution,
     ascending,
@@ -48,10 +39,11 @@ from kparity.errors import (
     UsageError,
     WorkerError,
 )
-from kparity.evaluator import Cascade, Evaluator, Submission
+from kparity.evaluator import Evaluator
 from kparity.hookspecs import hookimpl
 from kparity.host import cpu_name
 from kparity.independence import Independent
+from kparity.loading import Function, Implementation, kernels_in, load_python
 from kparity.options import Options
 from kparity.patterns import Hunting
 from kparity.plan import Selection
@@ -63,8 +55,9 @@ from kparity.sandbox.confine import hide_process
 from kparity.sandbox.limits import Limits
 from kparity.session import Outcome, Session, evaluate, run
 from kparity.signature import Numerics, edge, perf, tensor, typical
-from kparity.spec import KernelSpec, kernel_spec
+from kparity.spec import KernelSpec
 from kparity.store import RunReader, Runs, open_run, read_run, read_runs
+from kparity.submission import Submission
 from kparity.timing import TimingPolicy
 from kparity.verify import Check, Evidence
 from kparity.version import API_VERSION, __version__

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 import msgspec
 
-from kparity.backend import Backend, Implementation
+from kparity.backend import Backend
 from kparity.case import ROLES, Role
 from kparity.dtypes import NAMES
 from kparity.errors import PluginError, SpecError, UnknownNameError
 from kparity.gradients import check_gradient
+from kparity.loading import Implementation
 from kparity.oracle import check_reference
 from kparity.plugins import Plugins
 from kparity.report import Reporter

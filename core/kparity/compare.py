@@ -19,22 +19,12 @@ from kparity.case import Case
 from kparity.errors import UsageError
 from kparity.evaluation import Subject
 from kparity.problem import Problem
+from kparity.ratios import EQUIVALENCE, Comparison, Outcome, compare_independent, compare_pairs, fewest_pairs
 from kparity.records import CacheState, Evaluation, Measurand
 from kparity.roofline import primary_time
 from kparity.sandbox.engine import Block
 from kparity.sandbox.host import Runner
-from kparity.stats import (
-    CONFIDENCE,
-    EQUIVALENCE,
-    Comparison,
-    Interval,
-    Outcome,
-    compare_independent,
-    compare_pairs,
-    corrected,
-    fewest_pairs,
-    look_confidence,
-)
+from kparity.stats import CONFIDENCE, Interval, corrected, look_confidence
 from kparity.timing import host_resolution
 from kparity.verify import Evidence, judge
 

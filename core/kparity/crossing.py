@@ -14,9 +14,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from kparity.case import Role
+from kparity.ratios import compare_independent
 from kparity.records import STATUSES, CacheState, Measurand, Status
 from kparity.rows import Row
-from kparity.stats import Interval, compare_independent
+from kparity.stats import Interval
 from kparity.store import Runs
 
 BASELINES: tuple[str, ...] = ("torch:eager", "cpu_ref:numba", "cpu_ref:*")

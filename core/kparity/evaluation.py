@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import msgspec
 
 from kparity.accuracy import accuracy
-from kparity.backend import DeviceInfo, Implementation
+from kparity.backend import DeviceInfo
 from kparity.case import Case
 from kparity.determinism import examine, repeats_of
 from kparity.environment import now
 from kparity.errors import Unsupported, WorkerError
 from kparity.layouts import ABILITY
+from kparity.loading import Implementation
 from kparity.problem import Problem
 from kparity.records import (
     Accuracy,

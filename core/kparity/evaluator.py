@@ -12,116 +12,24 @@ where the candidate came near the best so far. It stops at the first step that i
 from __future__ import annotations
 
 import asyncio
-import functools
 import heapq
 import itertools
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
-from typing import Literal, Self
+from collections.abc import Iterable, Sequence
+from concurrent.futures import CancelledError
+from typing import Self
 
-import msgspec
-
-from kparity.case import Case
+from kparity.cascade import Best, Cascade, Request, cascaded
 from kparity.errors import BacklogFull, NothingEvaluatedError, Unavailable, UsageError
 from kparity.evaluation import Subject, overall
 from kparity.options import Options
 from kparity.plan import Selection, select_cases
-from kparity.records import Evaluation
-from kparity.roofline import primary_time
 from kparity.session import Outcome, Session
 from kparity.shared_draws import SharedDraws
 from kparity.signature import CaseTemplate
-from kparity.spec import KernelSpec
-from kparity.station import Station, Stations
-from kparity.timing import TimingPolicy
-
-Depth = Literal["none", "short", "full", "auto"]
-
-SHORT = TimingPolicy()
-FULL = TimingPolicy(target=0.002, budget_s=1.0, minimum=20)
-
-
-class Cascade(msgspec.Struct, frozen=True, kw_only=True):
-    """How thoroughly candidates are evaluated; these are the defaults.
-
-    Attributes:
-        draws: of inputs for each case; the first on the smallest case decides whether there is a second.
-        timing: `none`, `short`, `full`, or `auto`: short, and full where the candidate came near the best so far.
-        short, full: how times are taken.
-        near: how many times the best short time so far a candidate may take and still be timed in full.
-        hunt: add fresh shapes and adversarial inputs, drawn after the source was fixed; see `kparity.hunting`.
-    """
-
-    draws: int = 2
-    timing: Depth = "auto"
-    short: TimingPolicy = SHORT
-    full: TimingPolicy = FULL
-    near: float = 1.05
-    hunt: bool = True
-
-    def __post_init__(self) -> None:
-        if self.draws < 1:
-            raise UsageError(f"draws is {self.draws}; expected at least 1: nothing would be evaluated")
-        if self.near < 1:
-            raise UsageError(f"near is {self.near:g}; expected a factor of at least 1")
-
-
-@dataclass(frozen=True)
-class _Request:
-    subject: Subject
-    spec: KernelSpec
-    selection: Selection | None
-    templates: tuple[Case, ...]
-    cascade: Cascade
-    serial: int
-
-
-class Submission(Future[Outcome]):
-    """The outcome of one candidate, to come. `cancel` also ends one that is being evaluated."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._station: Station | None = None
-        self._abandoned = False
-        self._guard = threading.Lock()
-
-    def cancel(self) -> bool:
-        """Give it up: it is not begun, or its worker is ended and the result raises `CancelledError`.
-
-        Returns:
-            False where it was finished already.
-        """
-        if super().cancel():
-            return True
-        with self._guard:
-            if self.done():
-                return False
-            self._abandoned = True
-            if self._station is not None:
-                self._station.end()
-        return True
-
-    def _work_on(self, station: Station) -> None:
-        with self._guard:
-            self._station = station
-            if self._abandoned:
-                raise CancelledError
-
-    def _leave(self) -> bool:
-        """The worker is about to end; returns whether the submission was given up meanwhile."""
-        with self._guard:
-            self._station = None
-            return self._abandoned
-
-
-@dataclass(order=True)
-class _Queued:
-    rank: tuple[int, int]
-    request: _Request = field(compare=False)
-    submission: Submission = field(compare=False)
+from kparity.station import Stations
+from kparity.submission import Queued, Submission
 
 
 class Evaluator:
@@ -167,10 +75,10 @@ class Evaluator:
         catalogue, nursery = self._session.catalogue, self._session.nursery
         options = options or Options(timeout_s=60)
         self._stations = Stations(catalogue, nursery, options, jobs=self.workers, warm=warm)
-        self._waiting: list[_Queued] = []
+        self._waiting: list[Queued] = []
         self._changed = threading.Condition()
         self._closed = False
-        self._best: dict[tuple[str, str, str], float] = {}
+        self._best = Best()
         for name in backends:
             self._stations.start(self._session.catalogue.backend(name))
         self._threads = [
@@ -231,8 +139,8 @@ class Evaluator:
             if self._closed:
                 raise UsageError("the evaluator is closed; make another one")
             serial = next(self._serials)
-            request = _Request(subject, spec, selection, further, cascade or self._cascade, serial)
-            heapq.heappush(self._waiting, _Queued((-priority, serial), request, submission))
+            request = Request(subject, spec, selection, further, cascade or self._cascade, serial)
+            heapq.heappush(self._waiting, Queued((-priority, serial), request, submission))
             self._changed.notify_all()
         return submission
 
@@ -246,8 +154,7 @@ class Evaluator:
 
     def best_seconds(self, task: str, backend: str) -> dict[str, float]:
         """The shortest time so far of each case, by the case's key."""
-        with self._changed:
-            return {key: best for (one, other, key), best in self._best.items() if (one, other) == (task, backend)}
+        return self._best.seconds(task, backend)
 
     def close(self, *, wait: bool = True) -> None:
         """Take no more candidates; finish those that wait, or without `wait` give everything up. Ends all workers."""
@@ -289,68 +196,18 @@ class Evaluator:
             with self._changed:
                 self._running.discard(queued.submission)
 
-    def _outcome(self, request: _Request, submission: Submission) -> Outcome:
+    def _outcome(self, request: Request, submission: Submission) -> Outcome:
         station = self._stations.take(self._session.catalogue.backend(request.subject.info.backend))
         try:
-            submission._work_on(station)
-            evaluations = tuple(self._cascaded(request, station))
+            submission.work_on(station)
+            evaluations = tuple(cascaded(request, station, self._draws, self._best))
         except Unavailable:
-            if submission._leave():
+            if submission.leave():
                 raise CancelledError from None
             raise
         finally:
-            given_up = submission._leave()
+            given_up = submission.leave()
             station.end()
         if given_up:
             raise CancelledError
         return Outcome(overall(evaluations), evaluations)
-
-    def _cascaded(self, request: _Request, station: Station) -> Iterator[Evaluation]:
-        """The records, in order, up to the first that is not passed."""
-        cascade = request.cascade
-        cases = station.runnable(self._cases(request))
-        if not cases:
-            raise NothingEvaluatedError(f"no case to run on {station.device.label}: perf cases need hardware")
-        for case in sorted(cases, key=lambda case: (case.role != "edge", case.elements)):
-            for draw in range(cascade.draws):
-                last = draw == cascade.draws - 1
-                timed = last and cascade.timing != "none" and case.role != "edge"
-                policy = (cascade.full if cascade.timing == "full" else cascade.short) if timed else None
-                pose = functools.partial(self._draws.pose, request.spec, case, draw, request.serial)
-                record = station.evaluate(request.subject, pose, case, policy, repeats=last)
-                if timed and cascade.timing == "auto" and self._near_best(record, cascade.near):
-                    deeper = station.evaluate(request.subject, pose, case, cascade.full, repeats=False)
-                    record = deeper if deeper.status != "inconclusive" else record
-                self._note(record)
-                yield record
-                if record.status == "unsupported":
-                    break
-                if record.status != "passed":
-                    return
-
-    def _cases(self, request: _Request) -> list[Case]:
-        """What was selected and the further cases, with fresh shapes where those are wanted."""
-        chosen = list(request.templates)
-        if request.selection is not None:
-            selection = msgspec.structs.replace(request.selection, hunt=request.cascade.hunt)
-            chosen += select_cases(request.spec, selection, self._draws.seed(request.serial))
-        return chosen
-
-    def _near_best(self, record: Evaluation, near: float) -> bool:
-        time = primary_time(record)
-        if time is None:
-            return False
-        with self._changed:
-            best = self._best.get(_key(record))
-        return best is None or time.median_s <= near * best
-
-    def _note(self, record: Evaluation) -> None:
-        time = primary_time(record)
-        if time is None:
-            return
-        with self._changed:
-            self._best[_key(record)] = min(time.median_s, self._best.get(_key(record), time.median_s))
-
-
-def _key(record: Evaluation) -> tuple[str, str, str]:
-    return record.task, record.implementation.backend, record.case.key

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from kparity.backend import Backend, Implementation
+    from kparity.backend import Backend
+    from kparity.loading import Implementation
     from kparity.records import Evaluation
     from kparity.report import Reporter
     from kparity.spec import KernelSpec

@@ -8,11 +8,12 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from kparity.backend import DeviceInfo, Implementation
+from kparity.backend import DeviceInfo
 from kparity.case import Case, Role
 from kparity.catalogue import Catalogue, check_dtypes, check_roles
 from kparity.errors import NothingEvaluatedError, UnknownNameError, UsageError
 from kparity.hunting import hunting_cases
+from kparity.loading import Implementation
 from kparity.spec import KernelSpec
 
 Coverage = Literal["full", "quick"]

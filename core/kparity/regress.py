@@ -12,10 +12,11 @@ import msgspec
 
 from kparity.crossing import Ratio
 from kparity.errors import NothingEvaluatedError
+from kparity.ratios import compare_series, series_confidence
 from kparity.records import CacheState, Evaluation, Measurand, Status
 from kparity.roofline import primary_time
 from kparity.rows import Row
-from kparity.stats import CONFIDENCE, compare_series, corrected, series_confidence
+from kparity.stats import CONFIDENCE, corrected
 from kparity.store import RunReader
 
 DRIFT = 0.05

@@ -15,7 +15,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 from kparity.case import Case
 from kparity.compare import Compared, ComparePolicy, Contestant, Pairs, compared
-from kparity.stats import Comparison, compare_replicates, corrected, log_ratio, look_confidence
+from kparity.ratios import Comparison, compare_replicates, log_ratio
+from kparity.stats import corrected, look_confidence
 from kparity.timing import host_resolution
 
 FEWEST = 3

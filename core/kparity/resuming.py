@@ -1,151 +1,95 @@
-"""What an interrupted run had done, under which circumstances, and in what these differ now."""
+"""An interrupted run taken up again: what is finished stays, the rest is evaluated where it was."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+import kparity
 from kparity.backend import DeviceInfo
-from kparity.case import Case
-from kparity.environment import GitState, RunInfo
-from kparity.errors import Unavailable, UsageError
+from kparity.catalogue import Catalogue
+from kparity.environment import Resumption, now
+from kparity.errors import NothingEvaluatedError, UsageError
+from kparity.host import host_info
+from kparity.lanes import Lane, calibrate_all, open_all
 from kparity.options import Options
-from kparity.plan import Selection
-from kparity.records import DeviceRef, ImplementationInfo
-from kparity.sandbox.limits import Limits
-from kparity.store import find_runs, identity, open_run
-from kparity.timing import TimingPolicy
+from kparity.past import Past, device_differences, refuse
+from kparity.plan import Selection, runs_by_default
+from kparity.provenance import git_states
+from kparity.running import BY_DEFAULT_OPTION, Run, devices_of, keep_shard, with_work
+from kparity.store import RunFolder
+from kparity.version import __version__
 
 
-class Past:
-    """A run folder that is to be taken up again.
-
-    Args:
-        path: the folder.
-        of_cluster: whether it is a station's part of a run on a cluster.
-
-    Attributes:
-        path: the folder.
-        info: its `run.json`.
-        heads: of each evaluation, its last record's.
-        finished: identities of the evaluations that have a verdict; those whose worker was lost are tried again.
+def resume_run(
+    catalogue: Catalogue, lanes: list[Lane], selection: Selection, options: Options, past: Past, *, force: bool
+) -> Run:
+    """Open the devices that still have work of an interrupted run, and prepare the rest of it.
 
     Raises:
-        KparityError: no run folder, or a damaged one.
-        UsageError: a run that cannot be taken up.
+        UsageError: the environment differs and `force` is not given; another process writes to the folder.
+        NothingEvaluatedError: `force`, and no device could be opened.
     """
-
-    def __init__(self, path: Path, *, of_cluster: bool = False) -> None:
-        if not of_cluster and find_runs(path) != [path]:
-            raise UsageError(
-                f"{str(path)!r} holds several runs; take up one of them, or all of a run on a cluster with "
-                "--executor ray"
-            )
-        reader = open_run(path)
-        self.path, self.info = path, reader.info
-        last = {head.identity: head for head in reader.heads()}
-        self.heads = tuple(last.values())
-        self.finished = {identity for identity, head in last.items() if not head.worker_lost}
-        if ("executor" in self.info.options) != of_cluster:
-            raise UsageError(
-                f"{str(path)!r} was taken on one machine; resume it without --executor"
-                if of_cluster
-                else f"{str(path)!r} is a part of a run on a cluster: resume the folder that it stands in, with "
-                "--executor ray"
-            )
-        if "candidate" in self.info.options:
-            raise UsageError(
-                f"{str(path)!r} holds the evaluation of a source file, which it does not contain; "
-                "run 'kparity verify' again"
-            )
-
-    def selection(self) -> Selection:
-        """What was selected."""
-        return msgspec.convert(_part(self.info, Selection.__struct_fields__), Selection)
-
-    def options(self, jobs: int | None = None) -> Options:
-        """How it was carried out; the seed is the run's."""
-        timing, limits = (_below(self.info, prefix) for prefix in ("timing.", "limits."))
-        chosen = _part(self.info, Options.__struct_fields__)
-        if jobs is not None:
-            chosen["jobs"] = jobs
-        return msgspec.structs.replace(
-            msgspec.convert(chosen, Options),
-            seed=self.info.seed,
-            timing=msgspec.convert(timing, TimingPolicy) if timing else None,
-            limits=msgspec.convert(limits, Limits),
-        )
-
-    def device_of(self, backend: str) -> DeviceInfo | None:
-        """The device that the run had for a backend."""
-        return next((device for device in self.info.devices if device.backend == backend), None)
-
-    def has(self, implementation: ImplementationInfo, case: Case, device: DeviceInfo) -> bool:
-        """Whether that evaluation is finished."""
-        one = implementation
-        where = DeviceRef.of(device)
-        key = identity(case.task, case.key, one.backend, one.name, one.source_digest, where, self.info.seed)
-        return key in self.finished
-
-    def software_differences(
-        self, version: str, plugins: Mapping[str, str], sources: Mapping[str, GitState]
-    ) -> list[str]:
-        """What differs in kparity, in plugins and in the sources that run from a repository."""
-        found = []
-        if version != self.info.kparity:
-            found.append(f"kparity was {self.info.kparity}, is {version}")
-        found.extend(_changes(self.info.plugins, plugins, "plugin "))
-        if self.info.sources:
-            before = {name: _state(state) for name, state in self.info.sources.items()}
-            found.extend(_changes(before, {name: _state(state) for name, state in sources.items()}, "sources of "))
-        return found
+    info = past.info
+    sources = git_states({"kparity": Path(kparity.__file__), **catalogue.files})
+    differences = past.software_differences(__version__, catalogue.plugins, sources)
+    if info.shard is not None:
+        replanned = keep_shard(lanes, info.shard, info.seed, info.options)
+        if replanned.plan != info.shard.plan:
+            differences.append("the catalogue plans other evaluations than it did, so that shards no longer fit")
+    refuse(past.path, differences, force)
+    keep_slow = not info.options.get(BY_DEFAULT_OPTION) and bool(selection.roles or selection.cases)
+    if not force:
+        for lane in lanes:
+            _keep_unfinished(lane, past.device_of(lane.backend.name), past, keep_slow)
+    lanes = [lane for lane in lanes if lane.work]
+    open_all(lanes)
+    calibrate_all(lanes)
+    found = device_differences(info, devices_of(lanes), {lane.backend.name: lane.unavailable for lane in lanes})
+    try:
+        refuse(past.path, found, force)
+    except UsageError:
+        for lane in lanes:
+            lane.close()
+        raise
+    for lane in lanes:
+        if lane.device is not None:
+            _keep_unfinished(lane, lane.device, past, keep_slow)
+    if lanes and not any(lane.device is not None for lane in lanes):
+        raise NothingEvaluatedError("nothing to evaluate: no device could be opened; see 'kparity doctor'")
+    ready = with_work(lanes, keep_slow=True)
+    again = Resumption(
+        started_at=now(),
+        kparity=__version__,
+        host=host_info(),
+        devices=devices_of(ready),
+        sources=sources,
+        forced=(*differences, *found),
+    )
+    info = msgspec.structs.replace(
+        info,
+        resumed=(*info.resumed, again),
+        clocks={**info.clocks, **{lane.label: lane.clock for lane in ready if lane.clock is not None}},
+        ceilings={**info.ceilings, **{lane.label: lane.ceilings for lane in ready if lane.ceilings is not None}},
+    )
+    try:
+        folder = RunFolder.resume(past.path, info)
+    except UsageError:
+        for lane in ready:
+            lane.close()
+        raise
+    run = Run(catalogue, ready, info, options, folder)
+    run.finished = len(past.finished)
+    return run
 
 
-def device_differences(
-    info: RunInfo, devices: Sequence[DeviceInfo], missing: Mapping[str, Unavailable | None]
-) -> list[str]:
-    """What differs between the devices of a run and those that were opened to go on with it."""
-    before = {device.backend: device for device in info.devices}
-    found = [f"{name}: was available, is not: {why}" for name, why in missing.items() if why and name in before]
-    for device in devices:
-        old = before.get(device.backend)
-        if old is None:
-            found.append(f"{device.backend}: was not available, is {device.label}")
-            continue
-        if DeviceRef.of(old) != DeviceRef.of(device):
-            found.append(f"{device.backend}: was {_named(old)}, is {_named(device)}")
-        found.extend(version_differences(old, device))
-    return found
-
-
-def version_differences(before: DeviceInfo, after: DeviceInfo) -> list[str]:
-    """What differs in versions and numerics modes between two devices of one backend."""
-    modes = _changes(before.modes, after.modes, f"{after.backend}: mode ") if before.modes else []
-    return [*_changes(before.versions, after.versions, f"{after.backend}: "), *modes]
-
-
-def _part(info: RunInfo, names: Sequence[str]) -> dict[str, Any]:
-    return {name: info.options[name] for name in names if name in info.options}
-
-
-def _below(info: RunInfo, prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): value for name, value in info.options.items() if name.startswith(prefix)}
-
-
-def _changes(before: Mapping[str, str], after: Mapping[str, str], what: str) -> list[str]:
-    return [
-        f"{what}{name} was {before.get(name, 'absent')}, is {after.get(name, 'absent')}"
-        for name in sorted({*before, *after})
-        if before.get(name) != after.get(name)
+def _keep_unfinished(lane: Lane, device: DeviceInfo | None, past: Past, keep_slow: bool) -> None:
+    """Drop what was finished on that device; everything where the run never had one for this backend."""
+    lane.work = [
+        (subject, spec, case)
+        for subject, spec, case in lane.work
+        if device is not None
+        and (keep_slow or runs_by_default(case, device))
+        and not past.has(subject.info, case, device)
     ]
-
-
-def _state(state: GitState) -> str:
-    return f"{state.commit[:12]}{' with changes' if state.dirty else ''}"
-
-
-def _named(device: DeviceInfo) -> str:
-    return f"{device.label} ({device.uuid or device.kind})"

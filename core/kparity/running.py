@@ -1,4 +1,4 @@
-"""A run: devices opened, records written as they finish, and the same again where a run is taken up."""
+"""A run: devices opened, and records written as they finish."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import kparity
 from kparity.backend import DeviceInfo
 from kparity.case import Case
 from kparity.catalogue import Catalogue
-from kparity.environment import OptionValue, Resumption, RunInfo, Shard, now
+from kparity.environment import OptionValue, RunInfo, Shard, now
 from kparity.errors import NothingEvaluatedError, UsageError
 from kparity.host import host_info
 from kparity.lanes import Lane, calibrate_all, open_all, run_lanes
@@ -24,7 +24,6 @@ from kparity.plan import Selection, runs_by_default
 from kparity.provenance import git_states
 from kparity.records import Evaluation
 from kparity.replay import WORTH_REPLAYING, Bundle
-from kparity.resuming import Past, device_differences
 from kparity.sharding import assign, plan_digest
 from kparity.store import RunFolder
 from kparity.version import __version__
@@ -89,7 +88,7 @@ class Run:
         self.planned = {lane.label: len(lane.work) for lane in self._lanes}
         self.total = sum(self.planned.values())
         self.devices = {lane.label: lane.device for lane in self._lanes if lane.device is not None}
-        self.info = msgspec.structs.replace(self.info, devices=_devices(self._lanes))
+        self.info = msgspec.structs.replace(self.info, devices=devices_of(self._lanes))
 
     def evaluate(self, cases: Container[tuple[str, str]]) -> Iterator[Evaluation]:
         """Evaluate the planned cases of these (task, key), with devices that are opened and closed for them.
@@ -161,7 +160,7 @@ def start_run(
         RunFolder.check_new(folder)
     open_all(lanes)
     calibrate_all(lanes)
-    ready = _with_work(lanes, keep_slow=not by_default and bool(selection.roles or selection.cases))
+    ready = with_work(lanes, keep_slow=not by_default and bool(selection.roles or selection.cases))
     missing = {lane.backend.name: lane.unavailable for lane in lanes if lane.unavailable is not None}
     if not ready:
         if len(missing) == 1 and len(lanes) == 1:
@@ -173,7 +172,7 @@ def start_run(
         started_at=now(),
         seed=secrets.randbits(48) if options.seed is None else options.seed,
         host=host_info(),
-        devices=_devices(ready),
+        devices=devices_of(ready),
         unavailable={name: str(reason) for name, reason in missing.items()},
         plugins=catalogue.plugins,
         clocks={lane.label: lane.clock for lane in ready if lane.clock is not None},
@@ -184,68 +183,6 @@ def start_run(
         id=uuid.uuid4().hex,
     )
     return Run(catalogue, ready, info, options, None if folder is None else RunFolder.create(folder, info))
-
-
-def resume_run(
-    catalogue: Catalogue, lanes: list[Lane], selection: Selection, options: Options, past: Past, *, force: bool
-) -> Run:
-    """Open the devices that still have work of an interrupted run, and prepare the rest of it.
-
-    Raises:
-        UsageError: the environment differs and `force` is not given; another process writes to the folder.
-        NothingEvaluatedError: `force`, and no device could be opened.
-    """
-    info = past.info
-    sources = git_states({"kparity": Path(kparity.__file__), **catalogue.files})
-    differences = past.software_differences(__version__, catalogue.plugins, sources)
-    if info.shard is not None:
-        replanned = keep_shard(lanes, info.shard, info.seed, info.options)
-        if replanned.plan != info.shard.plan:
-            differences.append("the catalogue plans other evaluations than it did, so that shards no longer fit")
-    refuse(past.path, differences, force)
-    keep_slow = not info.options.get(BY_DEFAULT_OPTION) and bool(selection.roles or selection.cases)
-    if not force:
-        for lane in lanes:
-            _keep_unfinished(lane, past.device_of(lane.backend.name), past, keep_slow)
-    lanes = [lane for lane in lanes if lane.work]
-    open_all(lanes)
-    calibrate_all(lanes)
-    found = device_differences(info, _devices(lanes), {lane.backend.name: lane.unavailable for lane in lanes})
-    try:
-        refuse(past.path, found, force)
-    except UsageError:
-        for lane in lanes:
-            lane.close()
-        raise
-    for lane in lanes:
-        if lane.device is not None:
-            _keep_unfinished(lane, lane.device, past, keep_slow)
-    if lanes and not any(lane.device is not None for lane in lanes):
-        raise NothingEvaluatedError("nothing to evaluate: no device could be opened; see 'kparity doctor'")
-    ready = _with_work(lanes, keep_slow=True)
-    again = Resumption(
-        started_at=now(),
-        kparity=__version__,
-        host=host_info(),
-        devices=_devices(ready),
-        sources=sources,
-        forced=(*differences, *found),
-    )
-    info = msgspec.structs.replace(
-        info,
-        resumed=(*info.resumed, again),
-        clocks={**info.clocks, **{lane.label: lane.clock for lane in ready if lane.clock is not None}},
-        ceilings={**info.ceilings, **{lane.label: lane.ceilings for lane in ready if lane.ceilings is not None}},
-    )
-    try:
-        folder = RunFolder.resume(past.path, info)
-    except UsageError:
-        for lane in ready:
-            lane.close()
-        raise
-    run = Run(catalogue, ready, info, options, folder)
-    run.finished = len(past.finished)
-    return run
 
 
 def keep_shard(lanes: Iterable[Lane], shard: Shard, seed: int | None, recorded: dict[str, OptionValue]) -> Shard:
@@ -265,20 +202,6 @@ def keep_shard(lanes: Iterable[Lane], shard: Shard, seed: int | None, recorded: 
     if not any(lane.work for lane in lanes):
         raise NothingEvaluatedError(f"shard {shard} holds nothing: only {len(parts)} cases are planned")
     return msgspec.structs.replace(shard, plan=plan_digest(planned, seed, relevant))
-
-
-def refuse(path: Path, differences: Sequence[str], force: bool) -> None:
-    """Refuse to go on in an environment that differs, unless told to.
-
-    Raises:
-        UsageError: with every difference.
-    """
-    if differences and not force:
-        listed = "".join(f"\n  {difference}" for difference in differences)
-        raise UsageError(
-            f"{str(path)!r} was taken in another environment:{listed}\n"
-            "start a new run and combine both with 'kparity matrix', or resume with --force, which is recorded"
-        )
 
 
 def described(selection: Selection) -> dict[str, OptionValue]:
@@ -303,7 +226,7 @@ def _plain(value: OptionValue | tuple[str, ...]) -> OptionValue:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _with_work(lanes: Iterable[Lane], *, keep_slow: bool) -> list[Lane]:
+def with_work(lanes: Iterable[Lane], *, keep_slow: bool) -> list[Lane]:
     """The opened lanes that have work, perf cases on slow devices left out unless `keep_slow`; closes the others."""
     ready = []
     for lane in lanes:
@@ -318,16 +241,6 @@ def _with_work(lanes: Iterable[Lane], *, keep_slow: bool) -> list[Lane]:
     return ready
 
 
-def _keep_unfinished(lane: Lane, device: DeviceInfo | None, past: Past, keep_slow: bool) -> None:
-    """Drop what was finished on that device; everything where the run never had one for this backend."""
-    lane.work = [
-        (subject, spec, case)
-        for subject, spec, case in lane.work
-        if device is not None
-        and (keep_slow or runs_by_default(case, device))
-        and not past.has(subject.info, case, device)
-    ]
-
-
-def _devices(lanes: Iterable[Lane]) -> tuple[DeviceInfo, ...]:
+def devices_of(lanes: Iterable[Lane]) -> tuple[DeviceInfo, ...]:
+    """The devices of opened lanes, one for each backend."""
     return tuple({lane.backend.name: lane.device for lane in lanes if lane.device is not None}.values())

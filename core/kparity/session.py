@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import os
-import secrets
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
+from kparity.assembling import lane_of, lanes_of, seeded
 from kparity.assurance import PROTECTIONS, Assurance
-from kparity.backend import DeviceInfo, Implementation
+from kparity.backend import DeviceInfo
 from kparity.catalogue import Catalogue
 from kparity.compare import Compared, ComparePolicy
 from kparity.environment import Shard
 from kparity.errors import NothingEvaluatedError, Unavailable, UnknownNameError, UsageError
 from kparity.evaluation import Subject, overall
 from kparity.lanes import Lane, open_all
+from kparity.loading import Implementation
 from kparity.options import Options
 from kparity.pairing import Sides
-from kparity.plan import Coverage, Selection, is_timed, lineups, runs_by_default, select_cases
+from kparity.past import Past
+from kparity.plan import Coverage, Selection, runs_by_default
 from kparity.plugins import Plugins
 from kparity.records import Evaluation, Status
-from kparity.resuming import Past
-from kparity.running import Run, described, resume_run, start_run
+from kparity.resuming import resume_run
+from kparity.running import Run, described, start_run
 from kparity.sandbox.confine import confined
 from kparity.sandbox.host import ProcessRunner
 from kparity.sandbox.limits import Limits
 from kparity.sandbox.nursery import Nursery
-from kparity.spec import KernelSpec
 
 
 @dataclass(frozen=True)
@@ -135,8 +134,8 @@ class Session:
         """
         selection, options = selection or Selection(), options or Options()
         if shard is None:  # the parts of a run agree on a seed: `start_run` refuses those that were given none
-            options = _seeded(options)
-        lanes = self._lanes(selection, options)
+            options = seeded(options)
+        lanes = lanes_of(self.catalogue, self.nursery, selection, options)
         return start_run(self.catalogue, lanes, selection, options, out=out, by_default=by_default, shard=shard)
 
     def resume(self, path: str | os.PathLike[str], *, force: bool = False, jobs: int | None = None) -> Run:
@@ -156,7 +155,8 @@ class Session:
         """
         past = Past(Path(path))
         selection, options = past.selection(), past.options(jobs)
-        return resume_run(self.catalogue, self._lanes(selection, options), selection, options, past, force=force)
+        lanes = lanes_of(self.catalogue, self.nursery, selection, options)
+        return resume_run(self.catalogue, lanes, selection, options, past, force=force)
 
     def run(
         self,
@@ -234,10 +234,10 @@ class Session:
                 out=out,
             )
         else:
-            spec, options = self.catalogue.task(task), _seeded(options)
-            chosen = self._registered(task, backend, name)
+            options = seeded(options)
+            chosen = self._registered(self.catalogue.task(task).name, backend, name)
             selection = _one(task, backend, dtypes, roles, cases, bool(hunt), chosen.label)
-            lanes = [self._lane_of(Subject.registered(chosen), spec, selection, options)]
+            lanes = [lane_of(self.catalogue, self.nursery, Subject.registered(chosen), selection, options)]
             prepared = start_run(self.catalogue, lanes, selection, options, out=out)
         evaluations = tuple(prepared)
         return Outcome(overall(evaluations), evaluations)
@@ -257,10 +257,10 @@ class Session:
         out: str | os.PathLike[str] | None = None,
     ) -> Run:
         """Prepare the evaluation of a candidate's source text; arguments and errors as in `evaluate`."""
-        spec, options = self.catalogue.task(task), _seeded(options)
+        spec, options = self.catalogue.task(task), seeded(options)
         selection = _one(task, backend, dtypes, roles, cases, hunt)
         subject = Subject.candidate(task, backend, source, entry_point or spec.entry_point)
-        lanes = [self._lane_of(subject, spec, selection, options)]
+        lanes = [lane_of(self.catalogue, self.nursery, subject, selection, options)]
         digest = subject.info.source_digest
         return start_run(self.catalogue, lanes, selection, options, out=out, candidate=digest)
 
@@ -292,10 +292,10 @@ class Session:
             UsageError: the two are on different devices, or one of them does not pass a case.
             Unavailable: a backend cannot be opened here.
         """
-        spec, options, policy = self.catalogue.task(task), _seeded(options), policy or ComparePolicy()
+        spec, options, policy = self.catalogue.task(task), seeded(options), policy or ComparePolicy()
         sides = [one if isinstance(one, Subject) else self.labelled(task, one) for one in (first, second)]
         selection = Selection(tasks=(task,), dtypes=tuple(dtypes), roles=tuple(roles), cases=tuple(cases))
-        one, other = (self._lane_of(side, spec, selection, options) for side in sides)
+        one, other = (lane_of(self.catalogue, self.nursery, side, selection, options) for side in sides)
         pair = Sides((sides[0], sides[1]), (one, other))
         try:
             device = pair.open()
@@ -304,7 +304,7 @@ class Session:
                 chosen = [case for case in chosen if runs_by_default(case, device)]
             if not chosen:
                 raise NothingEvaluatedError(f"nothing to compare: no timed case matches {described(selection)}")
-            yield from pair.compare(spec, chosen, _seed(options), policy)
+            yield from pair.compare(spec, chosen, options.seed or 0, policy)
         finally:
             pair.close()
 
@@ -331,30 +331,6 @@ class Session:
             raise UsageError(f"{backend} has several implementations of {task}: {sorted(found)}; choose one with name=")
         return found[name] if name is not None else next(iter(found.values()))
 
-    def _lanes(self, selection: Selection, options: Options) -> list[Lane]:
-        return [
-            self._lane(group.backend, group.name, group.implementations, selection, options)
-            for group in lineups(self.catalogue, selection)
-        ]
-
-    def _lane(
-        self, backend: str, name: str, ones: tuple[Implementation, ...], selection: Selection, options: Options
-    ) -> Lane:
-        lane = Lane(self.catalogue.backend(backend), ones[0].label, options, self.nursery)
-        for one in ones:
-            spec = self.catalogue.task(one.task)
-            subject = Subject.registered(one)
-            thin = one.costly and selection.coverage == "quick"
-            cases = select_cases(spec, selection, _seed(options))
-            lane.work.extend((subject, spec, case) for case in cases if not thin or is_timed(spec, case, selection))
-        lane.timed = lambda spec, case: is_timed(spec, case, selection)
-        return lane
-
-    def _lane_of(self, subject: Subject, spec: KernelSpec, selection: Selection, options: Options) -> Lane:
-        lane = Lane(self.catalogue.backend(subject.info.backend), subject.info.label, options, self.nursery)
-        lane.work = [(subject, spec, case) for case in select_cases(spec, selection, _seed(options))]
-        return lane
-
 
 def _one(
     task: str,
@@ -374,21 +350,6 @@ def _one(
         cases=tuple(cases),
         hunt=hunt,
     )
-
-
-def _seeded(options: Options | None) -> Options:
-    """The options with a seed: drawn now where none was given, before anything that follows from it is planned.
-
-    Nobody will ask for the oracles of a seed that was drawn just now.
-    """
-    options = options or Options()
-    if options.seed is not None:
-        return options
-    return msgspec.structs.replace(options, seed=secrets.randbits(48), oracle_cache=False)
-
-
-def _seed(options: Options) -> int:
-    return options.seed or 0
 
 
 def evaluate(task: str, backend: str, source: str | None = None, **arguments: object) -> Outcome:

@@ -171,6 +171,7 @@ class _Home:
         self.pool = WorkerPool(
             backend,
             warm=stations.warm,
+            at_once=max(1, min(4, stations.jobs // 4)),
             timeout_s=stations.options.timeout_s,
             limits=stations.options.limits,
             nursery=stations.nursery,

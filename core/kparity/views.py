@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kparity.assurance import PROTECTIONS, Assurance
-from kparity.backend import DeviceInfo, Implementation, source_file
+from kparity.backend import DeviceInfo
 from kparity.case import ROLES
 from kparity.catalogue import Catalogue
 from kparity.dtypes import NAMES
 from kparity.errors import Unavailable
 from kparity.host import host_info
+from kparity.loading import Implementation, source_file
 from kparity.report import escape, table
 from kparity.signature import TensorSpec
 from kparity.spec import KernelSpec

@@ -58,7 +58,7 @@ class Court:
 
     Args:
         folder: holds nothing else.
-        session: has the task and the backend.
+        session: has the task and the backend. Processes of other sessions, which are there already, are not looked at.
         task, backend: what candidates are for.
         case: pattern of the one case that they are tried on.
     """
@@ -66,6 +66,7 @@ class Court:
     def __init__(self, folder: Path, session: Session, task: str, backend: str, case: str) -> None:
         self.folder, self.session = folder, session
         self._task, self._backend, self._case = task, backend, case
+        self._others = processes_of(os.getpid()) - set(session.nursery.pids())
         self.missing = session.protections().missing
 
     def judge(self, source: str, limits: Limits | None = None, timeout_s: float = 30.0) -> Evaluation:
@@ -84,7 +85,7 @@ class Court:
 
     def left(self) -> list[str]:
         """Processes and files that stayed behind."""
-        processes = left_of(os.getpid(), set(self.session.nursery.pids()))
+        processes = left_of(os.getpid(), self._others | set(self.session.nursery.pids()))
         files = [path.name for path in self.folder.iterdir()]
         marks = [str(OUTSIDE / "mark")] if (OUTSIDE / "mark").exists() else []
         return [f"process {number}" for number in sorted(processes)] + files + marks

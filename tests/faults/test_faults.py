@@ -54,14 +54,14 @@ class Court(courts.Court):
 
 @pytest.fixture(scope="module")
 def court(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Court]:
-    folder = tmp_path_factory.mktemp("workers")
+    folder, others = tmp_path_factory.mktemp("workers"), processes_of(os.getpid())
     with courts.workplace(folder):
         court = Court(folder)
         try:
             yield court
         finally:
             court.session.close()
-        assert not left_of(os.getpid(), set())
+        assert not left_of(os.getpid(), others)
 
 
 @pytest.mark.parametrize("name", faults.ALL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -98,10 +99,29 @@ class HangingBackend(ToyBackend):
     name: ClassVar[str] = "hanging"
 
     def open(self, index: int = 0) -> DeviceInfo:
-        with open(os.environ["TOY_PIDS"], "a", encoding="utf-8") as file:
-            file.write(f"{os.getpid()}\n")
+        _note_process()
         time.sleep(600)
         raise AssertionError("nobody waits that long")
+
+
+class SociableBackend(ToyBackend):
+    """A backend whose device opens only while another process opens it too."""
+
+    name: ClassVar[str] = "sociable"
+
+    def open(self, index: int = 0) -> DeviceInfo:
+        _note_process()
+        deadline = time.monotonic() + 20
+        while len(Path(os.environ["TOY_PIDS"]).read_text().split()) < 2:
+            if time.monotonic() > deadline:
+                raise Unavailable("nobody else came", "come in company")
+            time.sleep(0.01)
+        return super().open(index)
+
+
+def _note_process() -> None:
+    with open(os.environ["TOY_PIDS"], "a", encoding="utf-8") as file:
+        file.write(f"{os.getpid()}\n")
 
 
 class PickyBackend(ToyBackend):

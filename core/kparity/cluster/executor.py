@@ -26,9 +26,9 @@ from kparity.environment import Resumption, now
 from kparity.errors import NothingEvaluatedError, UsageError
 from kparity.host import host_info
 from kparity.options import Options
+from kparity.past import refuse
 from kparity.plan import Selection, lineups
 from kparity.provenance import git_states
-from kparity.running import refuse
 from kparity.session import Session
 
 

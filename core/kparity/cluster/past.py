@@ -13,8 +13,8 @@ from kparity.cluster.dealing import CaseId
 from kparity.environment import GitState
 from kparity.errors import UsageError
 from kparity.options import Options
+from kparity.past import Past, version_differences
 from kparity.plan import Selection
-from kparity.resuming import Past, version_differences
 from kparity.store import find_runs
 
 Kind = tuple[tuple[str, str, str], ...]

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 
 import msgspec
 
-from kparity.backend import Backend, DeviceInfo, Implementation
+from kparity.backend import Backend, DeviceInfo
 from kparity.catalogue import Catalogue
 from kparity.conformance.model import Certificate, Finding
 from kparity.conformance.suite import PROMISES
@@ -21,6 +21,7 @@ from kparity.conformance.worker import Job, Opened, Setup
 from kparity.environment import now
 from kparity.errors import Unavailable, WorkerError
 from kparity.host import host_info
+from kparity.loading import Implementation
 from kparity.version import API_VERSION, __version__
 
 TIMEOUT_S = 180.0

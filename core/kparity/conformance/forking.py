@@ -15,7 +15,7 @@ _SHOWN = 300
 _PROGRAM = """
 import os, sys
 import numpy
-from kparity.backend import resolve
+from kparity.loading import resolve
 
 backend = resolve(sys.argv[1])()
 backend.preload()

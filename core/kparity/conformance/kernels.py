@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kparity.backend import Implementation
 from kparity.case import Case
 from kparity.errors import Unsupported
+from kparity.loading import Implementation
 from kparity.problem import Problem
 from kparity.records import Verdict
 from kparity.sandbox.engine import Engine

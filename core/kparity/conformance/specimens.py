@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kparity.declaring import kernel_spec
 from kparity.dtypes import NAMES
 from kparity.signature import edge, typical
-from kparity.spec import kernel_spec
 
 
 @kernel_spec(

@@ -10,11 +10,12 @@ import msgspec
 import numpy as np
 
 from kparity import dtypes
-from kparity.backend import Backend, DeviceInfo, Executable, Function
+from kparity.backend import Backend, DeviceInfo, Executable
 from kparity.case import Case
 from kparity.conformance.kernels import Kernel
 from kparity.conformance.specimens import DOUBLED, PYTHON
 from kparity.errors import CandidateError, KparityError, Unsupported
+from kparity.loading import Function
 from kparity.sandbox.engine import Engine
 from kparity.signature import typical
 

@@ -12,8 +12,9 @@ from multiprocessing.connection import Connection
 
 import msgspec
 
-from kparity.backend import DeviceInfo, Implementation, resolve
+from kparity.backend import DeviceInfo
 from kparity.errors import Unavailable
+from kparity.loading import Implementation, resolve
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from kparity.backend import Backend, resolve
+from kparity.backend import Backend
+from kparity.loading import resolve
 
 _STDLIB = ("time", "os", "hashlib", "threading", "msgspec.msgpack", "numpy")
 _HELPERS = ("torch/_inductor", "torch/_dynamo", "triton/", "jax/", "numba/")

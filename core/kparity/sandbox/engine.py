@@ -15,12 +15,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from kparity.backend import Backend, DeviceInfo, Executable, Function, Support, resolve, source_file
+from kparity.backend import Backend, DeviceInfo, Executable, Support
 from kparity.case import Case
 from kparity.clock import ClockReport, DeviceClock, self_test
 from kparity.errors import CandidateError, KparityError, Unavailable, Unsupported
 from kparity.inputs import Arrays, digest
 from kparity.layouts import ABILITY
+from kparity.loading import Function, resolve, source_file
 from kparity.records import Ceilings, CheckResult, Conditions
 from kparity.roofline import measure_ceilings
 from kparity.sandbox.arguments import Arguments

@@ -26,6 +26,8 @@ class WorkerPool:
     Args:
         backend: only its class is used.
         warm: workers kept ready; 0 starts each one when it is asked for.
+        at_once: workers that are opened at the same time. Opening a GPU takes most of a second, nearly all of it
+            waiting.
         timeout_s: for one request to a worker.
         limits: of candidates; None is for registered implementations, which are trusted.
         nursery: where the workers come from; by default one of its own.
@@ -37,6 +39,7 @@ class WorkerPool:
         backend: Backend,
         *,
         warm: int = 1,
+        at_once: int = 1,
         timeout_s: float = 60.0,
         limits: Limits | None = None,
         nursery: Nursery | None = None,
@@ -49,10 +52,14 @@ class WorkerPool:
         self._ready: deque[OpenedRunner] = deque()
         self._failure: Unavailable | WorkerError | None = None
         self._wanted = 0
+        self._opening = 0
         self._closed = False
         self._changed = threading.Condition()
-        self._filler = threading.Thread(target=self._fill, name=f"pool of {backend.name}", daemon=True)
-        self._filler.start()
+        self._fillers = [
+            threading.Thread(target=self._fill, name=f"pool of {backend.name}", daemon=True) for _ in range(at_once)
+        ]
+        for filler in self._fillers:
+            filler.start()
 
     def take(self) -> OpenedRunner:
         """An opened runner for one candidate; close it afterwards. Waits where none is ready.
@@ -91,7 +98,8 @@ class WorkerPool:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._filler.join()
+        for filler in self._fillers:
+            filler.join()
         while self._ready:
             self._ready.popleft().runner.close()
         if self._own:
@@ -109,11 +117,15 @@ class WorkerPool:
                 self._changed.wait_for(self._lacking)
                 if self._closed:
                     return
+                self._opening += 1
             try:
                 opened: OpenedRunner | None = self._open()
             except (Unavailable, WorkerError) as error:
                 opened, failure = None, error
+            except Exception as error:  # somebody waits, and is told
+                opened, failure = None, WorkerError(f"no worker can be started: {type(error).__name__}: {error}")
             with self._changed:
+                self._opening -= 1
                 if opened is not None:
                     self._ready.append(opened)
                 else:
@@ -122,7 +134,8 @@ class WorkerPool:
 
     def _lacking(self) -> bool:
         """Whether there is work: a failure is shown to somebody before the next try."""
-        return self._closed or (self._failure is None and len(self._ready) < max(self._warm, self._wanted))
+        coming = len(self._ready) + self._opening
+        return self._closed or (self._failure is None and coming < max(self._warm, self._wanted))
 
     def _open(self) -> OpenedRunner:
         runner = ProcessRunner(self._backend, self._timeout_s, self._nursery, self._limits)

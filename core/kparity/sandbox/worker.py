@@ -11,9 +11,9 @@ import sys
 
 from kparity import dtypes
 from kparity.assurance import Assurance
-from kparity.backend import resolve
 from kparity.errors import Unavailable, Unsupported
 from kparity.inputs import Arrays
+from kparity.loading import resolve
 from kparity.sandbox import wire
 from kparity.sandbox.arena import ArenaView, Block
 from kparity.sandbox.engine import ImplementationFailure, Returned

@@ -28,7 +28,7 @@ from typing import NoReturn
 import msgspec
 
 from kparity.assurance import Assurance
-from kparity.backend import resolve
+from kparity.loading import resolve
 from kparity.sandbox import linux, worker
 from kparity.sandbox.confine import Attempts, confine, in_use, separate
 from kparity.sandbox.limits import Limits

@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 import msgspec
 import numpy as np
 
-from kparity.backend import DeviceArray, DeviceInfo, Executable, Function, Probes, Support, load_python
+from kparity.backend import DeviceArray, DeviceInfo, Executable, Probes, Support
 from kparity.case import Case
 from kparity.clock import Telemetry
+from kparity.loading import Function, load_python
 from kparity.testing.pretend import FaultyBackend
 
 

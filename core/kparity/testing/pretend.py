@@ -16,10 +16,11 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
-from kparity.backend import Backend, DeviceArray, DeviceInfo, Executable, Function, Probes
+from kparity.backend import Backend, DeviceArray, DeviceInfo, Executable, Probes
 from kparity.case import Case
 from kparity.clock import Activity, DeviceClock
 from kparity.errors import Unavailable
+from kparity.loading import Function
 
 __all__ = [
     "BackwardsClock",
