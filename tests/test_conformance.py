@@ -65,6 +65,8 @@ CAUGHT_BY = {
     "overlooking_overruns": "claims.guard",
     "forgetting_offsets": "claims.strided",
     "copying_views": "claims.strided",
+    "refilling_from_the_start": "content.fresh",
+    "duplicating_by_name": "content.fresh",
     "two_percent": "clock.true",
     "double": "clock.true",
     "backwards": "clock.true",
@@ -281,8 +283,8 @@ def examples(session):
         ("{", "no list of known failures"),
         ('{"conformance": 2}', "no list of known failures"),
         ('{"conformance": 0, "known": {}}', "was written for conformance 0"),
-        ('{"conformance": 2, "known": {"transfer.roundtrip": "why"}}', "Did you mean 'transfer.round_trip'"),
-        ('{"conformance": 2, "known": {"transfer.round_trip": " "}}', "without a reason"),
+        ('{"conformance": 3, "known": {"transfer.roundtrip": "why"}}', "Did you mean 'transfer.round_trip'"),
+        ('{"conformance": 3, "known": {"transfer.round_trip": " "}}', "without a reason"),
     ],
 )
 def test_a_list_of_known_failures_is_strict(text, told, tmp_path):

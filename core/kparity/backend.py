@@ -216,6 +216,15 @@ class Backend(ABC):
         """A copy in memory of its own; by default through the host."""
         return self.put(self.get(array))
 
+    def refill(self, array: DeviceArray, source: DeviceArray, offset: int) -> DeviceArray:
+        """`array` filled with elements of `source`, a longer array of one axis, from `offset` on: new content for every
+        timed call, at the price of a copy on the device.
+
+        In place where the framework can (see `alter`), else a new array; by default through the host.
+        """
+        host, elements = self.get(array), self.get(source)[offset:]
+        return self.put(elements[: host.size].reshape(host.shape))
+
     def strided(
         self, memory: DeviceArray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
     ) -> DeviceArray:

@@ -1,14 +1,16 @@
-"""Fresh content between timed calls: a few elements of each input are overwritten in place with other valid values.
+"""Fresh content between timed calls: inputs are moved on by some elements, and a few are overwritten with other values.
 
 The judge draws a pool of values for each input whose elements are independent of each other; the worker draws a seed
-for each call, after the call before it has returned, so that nobody knows the next inputs beforehand. From pool, key
-and seeds the judge computes what the inputs of a call were.
+for each call, after the call before it has returned, so that nobody knows the next inputs beforehand. Every element
+differs from one call to the next, so that no answer can be had by correcting the last one; the values from the pool
+were in no input before, so that none can be computed beforehand. From pool, key and seeds the judge computes what the
+inputs of a call were.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 POOL = 4096
 """Values drawn for each input."""
 
+REACH = 1 << 16
+"""Most elements by which an input is moved on."""
+
 
 class Change(NamedTuple):
     """Elements of one input to overwrite: flat positions, without repetition, and what to write there."""
@@ -38,10 +43,12 @@ class Variation(msgspec.Struct, frozen=True):
     Attributes:
         key: the judge's part of each change's seed, in hexadecimal.
         pools: values for each input; an empty pool leaves that input as it is.
+        moved: for each input, whether it is moved on: one with a pool, unless it is laid out with strides.
     """
 
     key: str
     pools: Arrays
+    moved: tuple[bool, ...]
 
     @classmethod
     def draw(cls, spec: KernelSpec, case: Case, key: bytes) -> Variation:
@@ -62,37 +69,56 @@ class Variation(msgspec.Struct, frozen=True):
             if distribution is not None and count:
                 drawn = distribution.sample(rng, (count,), bindings)
             pools.append(np.ascontiguousarray(drawn, dtypes.dtype(info.dtype)))
-        return cls(key.hex(), tuple(pools))
+        moved = tuple(bool(pool.size) and info.layout is None for pool, info in zip(pools, case.inputs, strict=True))
+        return cls(key.hex(), tuple(pools), moved)
 
     @property
     def varies(self) -> bool:
         """Whether any input changes."""
         return any(pool.size for pool in self.pools)
 
-    def changes(self, sizes: Sequence[int], seed: str) -> list[Change]:
-        """What one seed overwrites, in inputs of these sizes: one element in 64, at least 16 and at most 4096."""
-        found = []
-        for place, (size, pool) in enumerate(zip(sizes, self.pools, strict=True)):
-            rng = _generator(self.key, seed, place)
-            count = min(size, max(16, min(4096, size // 64))) if pool.size else 0
-            stride = size // max(count, 1)  # one position in each stretch: no repetition, and always as many
-            positions = np.arange(count) * stride + rng.integers(0, max(stride, 1), count)
-            picks = rng.integers(0, max(pool.size, 1), count)
-            found.append(Change(positions, pool[picks] if pool.size else pool))
-        return found
+    def offset(self, place: int, size: int, seed: str) -> int:
+        """By how many elements one seed moves an input of that size on: each element to where the one before it was."""
+        return int(_generator(self.key, seed, "offset", place).integers(0, reach(size)))
 
-    def replay(self, inputs: Arrays, seeds: Iterable[str]) -> Arrays:
+    def change(self, place: int, size: int, seed: str) -> Change:
+        """What one seed overwrites in an input of that size: one element in 64, at least 16 and at most 4096."""
+        pool, rng = self.pools[place], _generator(self.key, seed, place)
+        count = min(size, max(16, min(4096, size // 64))) if pool.size else 0
+        stride = size // max(count, 1)  # one position in each stretch: no repetition, and always as many
+        positions = np.arange(count) * stride + rng.integers(0, max(stride, 1), count)
+        picks = rng.integers(0, max(pool.size, 1), count)
+        return Change(positions, pool[picks] if pool.size else pool)
+
+    def replay(self, inputs: Arrays, seeds: Sequence[str]) -> Arrays:
         """What the inputs were after the changes of these seeds, one after another; read-only."""
-        copies = [array.copy() for array in inputs]
-        sizes = [array.size for array in inputs]
+        return tuple(self._replayed(place, array, seeds) for place, array in enumerate(inputs))
+
+    def _replayed(self, place: int, array: np.ndarray, seeds: Sequence[str]) -> np.ndarray:
+        if self.moved[place] and seeds:
+            seeds = seeds[-1:]  # an input that is moved on is as it was at first, but for that
+            flat, offset = array.reshape(-1), self.offset(place, array.size, seeds[0])
+            copy = np.concatenate((flat[offset:], flat[:offset])).reshape(array.shape)
+        else:
+            copy = array.copy()
         for seed in seeds:
-            for array, change in zip(copies, self.changes(sizes, seed), strict=True):
-                array.reshape(-1)[change.positions] = change.values
-        for array in copies:
-            array.flags.writeable = False
-        return tuple(copies)
+            change = self.change(place, array.size, seed)
+            copy.reshape(-1)[change.positions] = change.values
+        copy.flags.writeable = False
+        return copy
 
 
-def _generator(key: str, seed: str, place: int) -> np.random.Generator:
-    digest = hashlib.sha256(f"{key}/{seed}/{place}".encode()).digest()
+def reach(size: int) -> int:
+    """How many offsets there are for an input of that size."""
+    return max(min(size, REACH), 1)
+
+
+def lengthened(array: np.ndarray) -> np.ndarray:
+    """The elements of `array` in a row, its first ones again behind the last: what `Backend.refill` takes them from."""
+    flat = array.reshape(-1)
+    return np.concatenate((flat, flat[: reach(flat.size)]))
+
+
+def _generator(key: str, seed: str, *labels: str | int) -> np.random.Generator:
+    digest = hashlib.sha256("/".join(map(str, (key, seed, *labels))).encode()).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))

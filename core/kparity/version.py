@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __version__ = "0.1.0"
 
-API_VERSION = "1.2"
+API_VERSION = "1.3"
 """What plugins build on: the hooks, `Backend` and what it exchanges. The first number changes when a plugin that worked
 may stop to work, the second when something is added."""
 
@@ -12,7 +12,7 @@ may stop to work, the second when something is added."""
 def api_fault(wanted: object) -> str:
     """Why a plugin that asks for backend API `wanted` cannot be used; empty where it can, or asks for nothing.
 
-    A plugin written for `1.2` needs an API `1.x` with x >= 2.
+    A plugin written for `1.3` needs an API `1.x` with x >= 2.
     """
     if not wanted:
         return ""

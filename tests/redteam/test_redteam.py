@@ -18,6 +18,8 @@ import pytest
 
 from kparity import DeviceInfo, Session
 from kparity.assurance import DETECTORS, Detection
+from kparity.hunting import hunting_cases
+from kparity.variation import Variation
 
 HERE = Path(__file__).parent
 spec = importlib.util.spec_from_file_location("redteam_corpus", HERE / "corpus.py")
@@ -164,20 +166,37 @@ def test_a_detector_that_is_missing_lowers_the_level(lost):
 
 
 def test_inputs_change_as_the_judge_computes_them():
-    from kparity.variation import Variation
     from kparity_tasks.activation.softmax import softmax
 
     case = next(iter(softmax.cases(roles=("typical",), dtypes=("float32",))))
     variation = Variation.draw(softmax, case, b"secret")
-    before = (np.zeros((128, 4096), np.float32),)
+    before = (np.arange(128 * 4096, dtype=np.float32).reshape(128, 4096),)
     (once,), (again,) = variation.replay(before, ["a"]), variation.replay(before, ["a"])
-    (twice,) = variation.replay(before, ["a", "b"])
     np.testing.assert_array_equal(once, again)
-    assert np.count_nonzero(once) == 4096
-    assert 4096 < np.count_nonzero(twice) <= 8192
-    assert not np.count_nonzero(before[0])
+    offset = variation.offset(0, once.size, "a")
+    assert 0 < offset < 1 << 16
+    assert np.count_nonzero(once != np.roll(before[0].reshape(-1), -offset).reshape(128, 4096)) == 4096
+    (twice,), (second,) = variation.replay(before, ["a", "b"]), variation.replay(before, ["b"])
+    np.testing.assert_array_equal(twice, second)
+    assert np.mean(twice == once) < 0.01, "what was right a call ago cannot be corrected in a few places"
+    np.testing.assert_array_equal(before[0].reshape(-1), np.arange(128 * 4096))
     (other,) = Variation.draw(softmax, case, b"other").replay(before, ["a"])
     assert (other != once).any()
+
+
+def test_inputs_that_are_laid_out_or_hang_together_stay_where_they_are():
+    from kparity_tasks.broadcast.add_bias import add_bias
+
+    case = next(one for one in hunting_cases(add_bias, 1, dtypes=("float32",)) if one.strided)
+    variation = Variation.draw(add_bias, case, b"secret")
+    laid_out = [info.layout is not None for info in case.inputs]
+    assert any(laid_out)
+    assert variation.moved == tuple(not one for one in laid_out)
+    before = tuple(np.zeros(info.shape, np.float32) for info in case.inputs)
+    once, twice = variation.replay(before, ["a"]), variation.replay(before, ["a", "b"])
+    for place, laid in enumerate(laid_out):
+        more = np.count_nonzero(twice[place]) > np.count_nonzero(once[place])
+        assert more == (laid and before[place].size > 16)
 
 
 @pytest.mark.parametrize(

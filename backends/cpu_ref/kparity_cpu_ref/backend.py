@@ -69,6 +69,11 @@ class CpuRefBackend(Backend):
         """A contiguous copy."""
         return self.get(array)
 
+    def refill(self, array: np.ndarray, source: np.ndarray, offset: int) -> np.ndarray:
+        """In place."""
+        array.reshape(-1)[:] = source[offset : offset + array.size]
+        return array
+
     def strided(self, memory: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> np.ndarray:
         """NumPy's own view."""
         distances = [stride * memory.itemsize for stride in strides]

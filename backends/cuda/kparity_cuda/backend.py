@@ -123,6 +123,10 @@ class CudaBackend(OnNvidia):
     def duplicate(self, array: Any) -> Any:
         return self._device.duplicate(array)
 
+    def refill(self, array: Any, source: Any, offset: int) -> Any:
+        """In place."""
+        return self._device.refill(array, source, offset)
+
     def strided(self, memory: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
         """A view by CuPy or NumPy."""
         return self._device.strided(memory, shape, strides, offset)

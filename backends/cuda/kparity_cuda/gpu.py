@@ -119,6 +119,12 @@ class Gpu:
             raise TypeError(f"{type(array).__name__} is not a device array of the cuda backend")
         return array.copy(order="C")
 
+    def refill(self, array: Any, source: Any, offset: int) -> Any:
+        """Overwrite all elements in place."""
+        target, nbytes = _buffer(array).data, array.size * array.dtype.itemsize
+        target.copy_from_device_async(_buffer(source).data + offset * array.dtype.itemsize, nbytes)
+        return array
+
     def strided(self, memory: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
         """CuPy's own view."""
         buffer = _buffer(memory).view(f"uint{8 * memory.dtype.itemsize}") if isinstance(memory, Words) else memory

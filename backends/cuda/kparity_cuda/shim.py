@@ -99,6 +99,11 @@ class Shim:
         """A copy, aligned."""
         return self.put(self.get(array))
 
+    def refill(self, array: np.ndarray, source: np.ndarray, offset: int) -> np.ndarray:
+        """Overwrite all elements in place."""
+        array.reshape(-1)[:] = source[offset : offset + array.size]
+        return array
+
     def strided(self, memory: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> np.ndarray:
         """NumPy's own view."""
         distances = [stride * memory.itemsize for stride in strides]

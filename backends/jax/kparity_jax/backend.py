@@ -125,6 +125,12 @@ class JaxBackend(OnNvidia):
         with self._precision([array.dtype.name]):
             return self._jax.numpy.array(array, copy=True).block_until_ready()
 
+    def refill(self, array: Any, source: Any, offset: int) -> Any:
+        """A new array: JAX's do not change."""
+        with self._precision([array.dtype.name]):
+            part = self._jax.lax.dynamic_slice(source, (offset,), (array.size,))
+            return part.reshape(array.shape).block_until_ready()
+
     def storage(self, array: Any) -> tuple[int, int]:
         """Where XLA keeps the array; waits for it.
 

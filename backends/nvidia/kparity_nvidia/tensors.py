@@ -56,6 +56,11 @@ class OnTensors(OnNvidia):
         _demand(array)
         return array.detach().clone(memory_format=torch.contiguous_format)
 
+    def refill(self, array: torch.Tensor, source: torch.Tensor, offset: int) -> torch.Tensor:
+        """In place; the version counter stays."""
+        array.data.view(-1).copy_(source.data[offset : offset + array.numel()])
+        return array
+
     def strided(
         self, memory: torch.Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
     ) -> torch.Tensor:

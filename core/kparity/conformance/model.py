@@ -12,7 +12,7 @@ from kparity.backend import DeviceInfo
 from kparity.environment import HostInfo
 from kparity.errors import UnknownNameError, UsageError
 
-CONFORMANCE_VERSION = 2
+CONFORMANCE_VERSION = 3
 """Grows whenever a promise is added or becomes stricter; a list of known failures is for one version."""
 
 SCHEMA_VERSION = 1
@@ -98,7 +98,7 @@ class KnownFailures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_known(path: Path, promises: Iterable[str]) -> dict[str, str]:
-    """The reasons by promise, from a JSON file `{"conformance": 1, "known": {"transfer.round_trip": "why"}}`.
+    """The reasons by promise, from a JSON file `{"conformance": 3, "known": {"transfer.round_trip": "why"}}`.
 
     Raises:
         UsageError: the file cannot be read, is for another version of the suite, or lacks a reason.

@@ -11,7 +11,7 @@ from kparity.backend import Backend, DeviceArray
 from kparity.case import ArrayInfo
 from kparity.inputs import Arrays, digest
 from kparity.layouts import gather, is_untouched, places, spread
-from kparity.variation import Change
+from kparity.variation import Change, lengthened
 
 
 class Arguments(list[Any]):
@@ -51,10 +51,20 @@ class Arguments(list[Any]):
         info, positions = self._infos[place], change.positions
         if info.layout is not None:
             positions = places(info, positions)
-        changed = self._backend.alter(self._memories[place], positions, change.values)
-        if changed is not self._memories[place]:
-            self._memories[place] = changed
-            self[place] = self._view(info, changed)
+        self._replace(place, self._backend.alter(self._memories[place], positions, change.values))
+
+    def lengthened(self, place: int) -> DeviceArray:
+        """The elements of one that is not laid out in a row on the device, and its first ones once more."""
+        return self._backend.put(lengthened(self._backend.get(self._memories[place])))
+
+    def refill(self, place: int, source: DeviceArray, offset: int) -> None:
+        """Fill one that is not laid out with elements of `source` from `offset` on; see `lengthened`."""
+        self._replace(place, self._backend.refill(self._memories[place], source, offset))
+
+    def _replace(self, place: int, memory: DeviceArray) -> None:
+        if memory is not self._memories[place]:
+            self._memories[place] = memory
+            self[place] = self._view(self._infos[place], memory)
 
     def digest(self) -> str:
         """Content digest of the arrays as they stand on the device.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from kparity.backend import Backend, Executable
+from kparity.backend import Backend, DeviceArray, Executable
 from kparity.sandbox.arguments import Arguments
 from kparity.sandbox.vigilance import Vigilance
 from kparity.variation import Variation
@@ -39,6 +39,10 @@ class Feed(Sequence[Callable[[], tuple[Any, ...]]]):
     Which outputs are kept is drawn after the call has returned, so that no call can know that it will be judged. They
     are copied at once: what is written later comes too late. Calls on memory that was seen before go first: what is
     remembered by its address or identity is right on all others.
+
+    Args:
+        sizes: of the inputs, in elements.
+        sources: for each input that is moved on, by its place, the elements that it is filled with.
     """
 
     def __init__(
@@ -47,12 +51,14 @@ class Feed(Sequence[Callable[[], tuple[Any, ...]]]):
         executable: Executable,
         slots: Sequence[Arguments],
         sizes: Sequence[int],
+        sources: Mapping[int, DeviceArray],
         variation: Variation,
         vigilance: Vigilance,
     ) -> None:
         self._backend = backend
         self._executable = executable
         self._sizes = sizes
+        self._sources = sources
         self._variation = variation
         self._vigilance = vigilance
         self._random = random.SystemRandom()
@@ -75,9 +81,12 @@ class Feed(Sequence[Callable[[], tuple[Any, ...]]]):
         return functools.partial(self._call, slot)
 
     def change(self, slot: Slot) -> None:
-        """Overwrite some elements of the arguments with a new seed and wait until that is done."""
-        seed = os.urandom(8).hex()
-        for place, change in enumerate(self._variation.changes(self._sizes, seed)):
+        """Give the arguments new content by a new seed and wait until that is done."""
+        seed, variation = os.urandom(8).hex(), self._variation
+        for place, size in enumerate(self._sizes):
+            if place in self._sources:
+                slot.arguments.refill(place, self._sources[place], variation.offset(place, size, seed))
+            change = variation.change(place, size, seed)
             if change.positions.size:
                 slot.arguments.alter(place, change)
         slot.seeds.append(seed)

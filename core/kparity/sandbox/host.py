@@ -189,7 +189,8 @@ class ProcessRunner:
     def vary(self, variation: Variation) -> None:
         """See `Engine.vary`."""
         with self._use():
-            self._ask(wire.Vary(variation.key, self._arena.write(variation.pools, 0)[0]), wire.Done)
+            blocks = self._arena.write(variation.pools, 0)[0]
+            self._ask(wire.Vary(variation.key, blocks, variation.moved), wire.Done)
 
     def stage(self, count: int) -> None:
         """See `Engine.stage`."""

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from kparity.assurance import Detector
-from kparity.backend import Backend
+from kparity.backend import Backend, DeviceArray
 from kparity.case import Case
 from kparity.inputs import Arrays
 from kparity.records import CheckResult
@@ -52,6 +52,7 @@ class WatchedEngine(Engine):
         self._variation: Variation | None = None
         self._feed: Feed | None = None
         self._kept: list[Kept] = []
+        self._sources: dict[int, DeviceArray] = {}
 
     def watch(self) -> None:
         """Watch what is loaded from now on with every detector."""
@@ -130,7 +131,7 @@ class WatchedEngine(Engine):
             raise ImplementationFailure(describe(error)) from error
 
     def _about_to_call(self, case: Case) -> None:
-        self._variation, self._feed, self._kept = None, None, []
+        self._variation, self._feed, self._kept, self._sources = None, None, [], {}
         self._poison(case)
 
     def _poison(self, case: Case | None) -> None:
@@ -161,5 +162,8 @@ class WatchedEngine(Engine):
         self._kept, self._feed = [], None  # free the last series' memory first
         copies = [at.arguments.copied(self._backend.duplicate) for _ in range(count)]
         sizes = [info.size for info in at.case.inputs]
-        self._feed = Feed(self._backend, at.executable, copies, sizes, variation, vigilance)
+        for place, moved in enumerate(variation.moved):
+            if moved and place not in self._sources:
+                self._sources[place] = at.arguments.lengthened(place)
+        self._feed = Feed(self._backend, at.executable, copies, sizes, self._sources, variation, vigilance)
         return self._feed

@@ -106,6 +106,7 @@ class Vary(msgspec.Struct, frozen=True, tag=True):
 
     key: str
     pools: tuple[Block, ...]
+    moved: tuple[bool, ...]
 
 
 class Stage(msgspec.Struct, frozen=True, tag=True):

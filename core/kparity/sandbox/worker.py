@@ -79,7 +79,8 @@ class Worker:
         if isinstance(request, wire.Watch):
             engine.watch()
         elif isinstance(request, wire.Vary):
-            engine.vary(Variation(request.key, tuple(pool.copy() for pool in self._arena.read(request.pools))))
+            pools = tuple(pool.copy() for pool in self._arena.read(request.pools))
+            engine.vary(Variation(request.key, pools, request.moved))
         elif isinstance(request, wire.Stage):
             engine.stage(request.count)
         elif isinstance(request, wire.Go):
