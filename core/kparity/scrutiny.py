@@ -141,7 +141,9 @@ class Scrutiny:
         self._held.update(seen.looked)
         self._lacking.update(seen.lacking)
         inputs = self._problem.inputs
-        for seeds, found in seen.slots:
+        for number, (seeds, found) in enumerate(seen.slots):
+            if any(variation.stays(seed) for seed in seeds) and not (protection == "repeated" and number == 0):
+                self._fail(protection, "inputs of a later call were hardly changed")
             if digest(variation.replay(inputs, seeds)) != found:
                 self._fail("inputs_unchanged", "the implementation modified its inputs in a later call")
         if not seen.kept:

@@ -1,15 +1,17 @@
 """Fresh content between timed calls: inputs are moved on by some elements, and a few are overwritten with other values.
 
 The judge draws a pool of values for each input whose elements are independent of each other; the worker draws a seed
-for each call, after the call before it has returned, so that nobody knows the next inputs beforehand. Every element
-differs from one call to the next, so that no answer can be had by correcting the last one; the values from the pool
-were in no input before, so that none can be computed beforehand. From pool, key and seeds the judge computes what the
-inputs of a call were.
+for each call, after the call before it has returned, so that nobody knows the next inputs beforehand. Where inputs are
+moved on, every element differs from one call to the next, so that no answer can be had by correcting the last one;
+where they stay, nearly all are the same, so that no answer can be known by a few of them. The values from the pool were
+in no input before, so that none can be computed beforehand. From pool, key and seeds the judge computes what the inputs
+of a call were.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +30,9 @@ POOL = 4096
 
 REACH = 1 << 16
 """Most elements by which an input is moved on."""
+
+
+_STAYS = "-"
 
 
 class Change(NamedTuple):
@@ -77,6 +82,16 @@ class Variation(msgspec.Struct, frozen=True):
         """Whether any input changes."""
         return any(pool.size for pool in self.pools)
 
+    @staticmethod
+    def seed(*, stays: bool) -> str:
+        """A new seed; of one that `stays`, inputs are not moved on."""
+        return os.urandom(8).hex() + _STAYS * stays
+
+    @staticmethod
+    def stays(seed: str) -> bool:
+        """Whether inputs are not moved on by it."""
+        return seed.endswith(_STAYS)
+
     def offset(self, place: int, size: int, seed: str) -> int:
         """By how many elements one seed moves an input of that size on: each element to where the one before it was."""
         return int(_generator(self.key, seed, "offset", place).integers(0, reach(size)))
@@ -95,8 +110,9 @@ class Variation(msgspec.Struct, frozen=True):
         return tuple(self._replayed(place, array, seeds) for place, array in enumerate(inputs))
 
     def _replayed(self, place: int, array: np.ndarray, seeds: Sequence[str]) -> np.ndarray:
-        if self.moved[place] and seeds:
-            seeds = seeds[-1:]  # an input that is moved on is as it was at first, but for that
+        moves = [number for number, seed in enumerate(seeds) if self.moved[place] and not self.stays(seed)]
+        if moves:
+            seeds = seeds[moves[-1] :]  # an input that is moved on is as it was at first, but for that
             flat, offset = array.reshape(-1), self.offset(place, array.size, seeds[0])
             copy = np.concatenate((flat[offset:], flat[:offset])).reshape(array.shape)
         else:

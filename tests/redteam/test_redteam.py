@@ -180,6 +180,8 @@ def test_inputs_change_as_the_judge_computes_them():
     np.testing.assert_array_equal(twice, second)
     assert np.mean(twice == once) < 0.01, "what was right a call ago cannot be corrected in a few places"
     np.testing.assert_array_equal(before[0].reshape(-1), np.arange(128 * 4096))
+    (stayed,) = variation.replay(before, ["a", "c-"])
+    assert 0 < np.count_nonzero(stayed != once) <= 4096
     (other,) = Variation.draw(softmax, case, b"other").replay(before, ["a"])
     assert (other != once).any()
 

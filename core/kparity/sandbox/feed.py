@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -80,11 +79,12 @@ class Feed(Sequence[Callable[[], tuple[Any, ...]]]):
         self.change(slot)
         return functools.partial(self._call, slot)
 
-    def change(self, slot: Slot) -> None:
-        """Give the arguments new content by a new seed and wait until that is done."""
-        seed, variation = os.urandom(8).hex(), self._variation
+    def change(self, slot: Slot, *, stays: bool = False) -> None:
+        """Give the arguments new content by a new seed, not moved on where it `stays`, and wait until that is done."""
+        variation = self._variation
+        seed = variation.seed(stays=stays)
         for place, size in enumerate(self._sizes):
-            if place in self._sources:
+            if place in self._sources and not stays:
                 slot.arguments.refill(place, self._sources[place], variation.offset(place, size, seed))
             change = variation.change(place, size, seed)
             if change.positions.size:

@@ -69,15 +69,15 @@ class WatchedEngine(Engine):
         return super().again()
 
     def stage(self, count: int) -> None:
-        """Prepare as many calls, each with arguments of its own in memory of its own.
+        """Prepare as many calls, each with arguments of its own in memory of its own; those of the first stay.
 
         Raises:
             ImplementationFailure: the arguments cannot be copied.
         """
         try:
             feed = self._fed(count)
-            for slot in feed.slots:
-                feed.change(slot)
+            for number, slot in enumerate(feed.slots):
+                feed.change(slot, stays=number == 0)
             self._poison(self._at.case)
         except Exception as error:
             raise ImplementationFailure(f"while its arguments were copied: {describe(error)}") from error
