@@ -27,7 +27,7 @@ FLOPS = 1 << 30
 """Most operations of one evaluation of a sample."""
 
 LATER = 0.25
-"""Share of that for a call whose inputs differ from those of a verified call in some elements only."""
+"""Share of that for a later call of a candidate that was verified."""
 
 BLOCKS = 8
 """Blocks in a sample of a task whose indices must be contiguous."""
