@@ -31,7 +31,6 @@ POOL = 4096
 REACH = 1 << 16
 """Most elements by which an input is moved on."""
 
-
 _STAYS = "-"
 
 
@@ -93,7 +92,7 @@ class Variation(msgspec.Struct, frozen=True):
         return seed.endswith(_STAYS)
 
     def offset(self, place: int, size: int, seed: str) -> int:
-        """By how many elements one seed moves an input of that size on: each element to where the one before it was."""
+        """How far one seed moves an input of that size on: the element there comes first, and the first ones last."""
         return int(_generator(self.key, seed, "offset", place).integers(0, reach(size)))
 
     def change(self, place: int, size: int, seed: str) -> Change:
