@@ -23,6 +23,8 @@ def missing() -> str:
         return f"psycopg: {error}"
     if _programs() is None:
         return "no PostgreSQL server is installed: apt-get install postgresql"
+    if os.geteuid() == 0 and _account() is None:
+        return "PostgreSQL does not run as root, and there is no user 'postgres'"
     return ""
 
 
@@ -35,8 +37,7 @@ def served() -> Iterator[str]:
     assert programs is not None
     with tempfile.TemporaryDirectory(prefix="kp") as name:  # a socket's path must be short
         folder, account = Path(name), {}
-        if os.geteuid() == 0:  # which PostgreSQL refuses to run as
-            user = pwd.getpwnam("postgres")
+        if os.geteuid() == 0 and (user := _account()):
             os.chown(folder, user.pw_uid, user.pw_gid)
             account = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         running = {"cwd": folder, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, **account}
@@ -59,6 +60,13 @@ def served() -> Iterator[str]:
                 yield f"postgresql+psycopg://kparity@/postgres?host={name}"
             finally:
                 server.send_signal(2)  # ends connections that are still open
+
+
+def _account() -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return None
 
 
 def _programs() -> Path | None:
