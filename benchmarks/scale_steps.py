@@ -111,9 +111,8 @@ def plan(size: int, folder: Path) -> dict[str, float]:
     lanes = []
 
     def work() -> int:
-        lanes.extend(
-            lanes_of(session.catalogue, session.nursery, Selection(), OPTIONS)
-        )  # what `prepare` does before it opens devices
+        # what `prepare` does before it opens devices
+        lanes.extend(lanes_of(session.catalogue, session.nursery, Selection(), OPTIONS))
         return sum(len(lane.work) for lane in lanes)
 
     return _timed(work, size)

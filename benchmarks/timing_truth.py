@@ -34,19 +34,14 @@ from timing_shared import (
     Companion,
     Side,
     calibrated,
-    called_different,
-    called_slower,
     compared,
     load_inputs,
-    missed_truth,
-    print_compared,
-    print_truth,
     repeated,
     save_inputs,
     serve,
-    too_few,
     truth_row,
 )
+from timing_tables import called_different, called_slower, missed_truth, print_compared, print_truth, too_few
 
 from kparity import Case, Session
 from kparity.compare import ComparePolicy

@@ -8,6 +8,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 
@@ -27,6 +28,8 @@ from kparity.sandbox.host import InlineRunner, ProcessRunner, Runner
 from kparity.sandbox.nursery import Nursery
 from kparity.spec import KernelSpec
 from kparity.verify import Check
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -121,6 +124,18 @@ class Lane:
         return ProcessRunner(self.backend, self.options.timeout_s, self.nursery, limits)
 
 
+def received(arriving: queue.Queue[T | BaseException | None], senders: int) -> Iterator[T]:
+    """What so many threads send until each has sent None; an exception that one sends is raised here."""
+    while senders:
+        item = arriving.get()
+        if item is None:
+            senders -= 1
+        elif isinstance(item, BaseException):
+            raise item
+        else:
+            yield item
+
+
 def run_lanes(lanes: Sequence[Lane], checks: Sequence[Check], seed: int, options: Options) -> Iterator[Evaluation]:
     """Work the lanes off and yield each record as it finishes. Lanes must be open; they are closed at the end.
 
@@ -150,15 +165,7 @@ def run_lanes(lanes: Sequence[Lane], checks: Sequence[Check], seed: int, options
             thread.start()
         if machine.apart:
             problems.prefetch(_agenda(lanes), stop)
-        running = len(threads)
-        while running:
-            item = finished.get()
-            if item is None:
-                running -= 1
-            elif isinstance(item, BaseException):
-                raise item
-            else:
-                yield item
+        yield from received(finished, len(threads))
     finally:
         stop.set()
         for lane in lanes:

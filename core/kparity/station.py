@@ -189,9 +189,10 @@ class _Home:
                 lane = Lane(self.backend, self.backend.name, self.options, self._nursery)
                 lane.open()
                 try:
-                    if lane.device is not None:
-                        with machine.exclusive(lane.device):
-                            lane.calibrate()
+                    if lane.device is None:
+                        raise lane.unavailable or Unavailable("no reason given")
+                    with machine.exclusive(lane.device):
+                        lane.calibrate()
                     self._known = Calibration(lane.clock, lane.ceilings)
                 except (WorkerError, Unavailable) as error:
                     self._known = Calibration(ClockReport("", 0.0, 0.0, (f"not tested: {error}",)), None)

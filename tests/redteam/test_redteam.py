@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kparity import DeviceInfo, Session
+from kparity import DeviceInfo, Options, Session
 from kparity.assurance import DETECTORS, Detection
 from kparity.hunting import hunting_cases
+from kparity.sandbox.feed import Feed
+from kparity.sandbox.watched import WatchedEngine
 from kparity.variation import Variation
 
 HERE = Path(__file__).parent
@@ -184,6 +186,30 @@ def test_inputs_change_as_the_judge_computes_them():
     assert 0 < np.count_nonzero(stayed != once) <= 4096
     (other,) = Variation.draw(softmax, case, b"other").replay(before, ["a"])
     assert (other != once).any()
+
+
+@pytest.mark.parametrize("protection", ["repeated", "sampled"])
+def test_a_worker_that_hardly_changes_the_inputs_of_later_calls_is_found_out(monkeypatch, protection):
+    """Inputs and digests are as its seeds say; it is the seeds that the judge does not take."""
+    change, stage = Feed.change, WatchedEngine.stage
+    staged = []
+
+    def staging(self, count):
+        staged.append(count)
+        stage(self, count)
+        staged.clear()
+
+    def hardly(self, slot, *, stays=False):
+        change(self, slot, stays=stays or bool(staged) == (protection == "repeated"))
+
+    monkeypatch.setattr(WatchedEngine, "stage", staging)
+    monkeypatch.setattr(Feed, "change", hardly)
+    source = corpus.PRELUDES["cpu_ref"] + "softmax = honest\n"
+    options = Options(isolation="inline", timing=corpus.TIMING)
+    arguments = {"roles": ["typical"], "dtypes": ["float32"], "cases": ["rows=128,*"], "options": options}
+    (record,) = Session().evaluate("activation/softmax", "cpu_ref", source, hunt=False, **arguments).evaluations
+    assert record.status == "failed"
+    assert {one.name for one in record.verdict.checks if "were hardly changed" in one.message} == {protection}
 
 
 def test_inputs_that_are_laid_out_or_hang_together_stay_where_they_are():

@@ -21,6 +21,7 @@ from kparity.cluster.dealing import CaseId, Deck, Hand
 from kparity.cluster.posting import Post, StationLost, ask
 from kparity.environment import Resumption, RunInfo
 from kparity.errors import WorkerError
+from kparity.lanes import received
 from kparity.records import Evaluation
 from kparity.session import Session
 from kparity.store import RunFolder, open_run
@@ -82,21 +83,13 @@ class ClusterRun:
         ]
         for thread in threads:
             thread.start()
-        left = len(threads)
         try:
-            while left:
-                item = arrived.get()
-                if item is None:
-                    left -= 1
-                elif isinstance(item, BaseException):
-                    raise item
-                else:
-                    name, evaluations = item
-                    for evaluation in evaluations:
-                        if name in self._folders:
-                            self._folders[name].append(evaluation)
-                        self._catalogue.notify("evaluation_finished", evaluation=evaluation)
-                        yield evaluation
+            for name, evaluations in received(arrived, len(threads)):
+                for evaluation in evaluations:
+                    if name in self._folders:
+                        self._folders[name].append(evaluation)
+                    self._catalogue.notify("evaluation_finished", evaluation=evaluation)
+                    yield evaluation
             missing = [case for deck in self._every for case in deck.missing()]
             if missing:
                 named = ", ".join(f"{task} {key}" for task, key in missing[:3])

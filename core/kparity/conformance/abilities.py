@@ -19,7 +19,7 @@ import numpy as np
 from kparity import dtypes
 from kparity.backend import Backend, Support
 from kparity.clock import DeviceClock, Telemetry, busy_seconds, self_test
-from kparity.conformance.workbench import NotChecked, Promise, Workbench, outputs_of, same_values, small_integers
+from kparity.conformance.workbench import NotChecked, Promise, Workbench, outputs_of, small_integers
 from kparity.errors import Unsupported
 
 _CLOCK_TRIALS = 5
@@ -249,30 +249,6 @@ def views(bench: Workbench) -> list[str]:
     return broken
 
 
-def fresh_content(bench: Workbench) -> list[str]:
-    """What alter and refill give holds the new elements; what they came from, and copies made before, hold the old."""
-    backend, broken = bench.backend, []
-    places = np.array([0, 5, 11])
-    for dtype in bench.info.dtypes:
-        rows, source = (small_integers(n, dtype) for n in (12, 31))
-        array, longer = backend.put(rows.reshape(3, 4)), backend.put(source)
-        before = backend.duplicate(array)
-        refilled = backend.refill(array, longer, 7)
-        wanted = source[7:19].reshape(3, 4)
-        if not same_values(backend.get(refilled), wanted):
-            broken.append(f"{dtype}: refill from element 7 gave {backend.get(refilled).reshape(-1)[:4]} ...")
-        wanted = wanted.copy()
-        wanted.reshape(-1)[places] = source[:3]
-        altered = backend.alter(refilled, places, source[:3].copy())
-        if not same_values(backend.get(altered), wanted):
-            broken.append(f"{dtype}: alter at {places.tolist()} gave {backend.get(altered).reshape(-1)[:4]} ...")
-        if not same_values(backend.get(longer), source):
-            broken.append(f"{dtype}: refill changed what it takes the elements from")
-        if not same_values(backend.get(before), rows.reshape(3, 4)):
-            broken.append(f"{dtype}: a duplicate changed with the array that it was made of")
-    return broken
-
-
 def _claims(bench: Workbench, ability: str) -> None:
     if not any(ability in name for name in bench.info.capabilities):
         raise NotChecked(f"no capability of the device is called {ability}...")
@@ -362,6 +338,5 @@ PROMISES: Sequence[Promise] = (
     Promise("claims.strided", "a strided view is one of its memory, where arrays have strides", views),
     Promise("clock.true", "the device clock passes its self-test", clock_is_true),
     Promise("clock.calls", "each call shows on the clock, for no longer than it took", clock_sees_calls),
-    Promise("content.fresh", "alter and refill give new content to one array alone", fresh_content),
     Promise("memory.no_leak", "a thousand calls leave nothing behind", no_leak),
 )

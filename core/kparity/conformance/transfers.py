@@ -1,4 +1,4 @@
-"""Promises of `open`, `put` and `get`."""
+"""Promises of `open`, `put` and `get`, and of what gives arrays new content."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from kparity import dtypes
 from kparity.backend import Kind
-from kparity.conformance.workbench import Promise, Workbench, same_values
+from kparity.conformance.workbench import Promise, Workbench, same_values, small_integers
 from kparity.errors import Unavailable
 
 SHAPES: tuple[tuple[int, ...], ...] = ((), (1,), (0,), (3, 0), (7,), (2, 3, 5), (1, 129), (1 << 12,))
@@ -184,6 +184,30 @@ def _seen(array: np.ndarray) -> str:
     return f"{array.dtype}{list(array.shape)}"
 
 
+def fresh_content(bench: Workbench) -> list[str]:
+    """What alter and refill give holds the new elements; what they came from, and copies made before, hold the old."""
+    backend, broken = bench.backend, []
+    places = np.array([0, 5, 11])
+    for dtype in bench.info.dtypes:
+        rows, source = (small_integers(n, dtype) for n in (12, 31))
+        array, longer = backend.put(rows.reshape(3, 4)), backend.put(source)
+        before = backend.duplicate(array)
+        refilled = backend.refill(array, longer, 7)
+        wanted = source[7:19].reshape(3, 4)
+        if not same_values(backend.get(refilled), wanted):
+            broken.append(f"{dtype}: refill from element 7 gave {backend.get(refilled).reshape(-1)[:4]} ...")
+        wanted = wanted.copy()
+        wanted.reshape(-1)[places] = source[:3]
+        altered = backend.alter(refilled, places, source[:3].copy())
+        if not same_values(backend.get(altered), wanted):
+            broken.append(f"{dtype}: alter at {places.tolist()} gave {backend.get(altered).reshape(-1)[:4]} ...")
+        if not same_values(backend.get(longer), source):
+            broken.append(f"{dtype}: refill changed what it takes the elements from")
+        if not same_values(backend.get(before), rows.reshape(3, 4)):
+            broken.append(f"{dtype}: a duplicate changed with the array that it was made of")
+    return broken
+
+
 PROMISES: Sequence[Promise] = (
     Promise("open.report", "what open reports of the device makes sense", report),
     Promise("open.refuses", "a device that does not exist is Unavailable, with a reason", refuses),
@@ -192,4 +216,5 @@ PROMISES: Sequence[Promise] = (
     Promise("transfer.fresh_result", "get gives a plain, writable array that is the caller's own", fresh_result),
     Promise("transfer.any_source", "strided, reversed and read-only sources arrive right or are refused", any_source),
     Promise("transfer.refuses_strangers", "get raises TypeError for what is not its own", refuses_strangers),
+    Promise("content.fresh", "alter and refill give new content to one array alone", fresh_content),
 )

@@ -26,8 +26,7 @@ class WorkerPool:
     Args:
         backend: only its class is used.
         warm: workers kept ready; 0 starts each one when it is asked for.
-        at_once: workers that are opened at the same time. Opening a GPU takes most of a second, nearly all of it
-            waiting.
+        at_once: workers that are opened at the same time.
         timeout_s: for one request to a worker.
         limits: of candidates; None is for registered implementations, which are trusted.
         nursery: where the workers come from; by default one of its own.

@@ -325,32 +325,6 @@ class OverlookingOverruns(FaultyBackend):
         return self.info
 
 
-class RefillingFromTheStart(FaultyBackend):
-    """`refill` takes the first elements, whatever the offset."""
-
-    name: ClassVar[str] = "refilling_from_the_start"
-
-    def refill(self, array: DeviceArray, source: DeviceArray, offset: int) -> DeviceArray:
-        return super().refill(array, source, 0)
-
-
-class DuplicatingByName(FaultyBackend):
-    """`duplicate` gives the array itself, and `alter` works in place."""
-
-    name: ClassVar[str] = "duplicating_by_name"
-
-    def duplicate(self, array: DeviceArray) -> DeviceArray:
-        return array
-
-    def alter(self, array: DeviceArray, positions: np.ndarray, values: np.ndarray) -> DeviceArray:
-        array.reshape(-1)[positions] = values
-        return array
-
-    def refill(self, array: DeviceArray, source: DeviceArray, offset: int) -> DeviceArray:
-        array.reshape(-1)[:] = source[offset : offset + array.size]
-        return array
-
-
 class ForgettingOffsets(FaultyBackend):
     """Every strided view begins with the first element of its memory."""
 

@@ -1,4 +1,4 @@
-"""Pretend accelerators whose `open`, `put` or `get` has one fault each."""
+"""Pretend accelerators whose `open`, `put`, `get`, or what gives arrays new content, has one fault each."""
 
 from __future__ import annotations
 
@@ -196,3 +196,29 @@ class Misreporting(FaultyBackend):
     def open(self, index: int = 0) -> DeviceInfo:
         self.info = msgspec.structs.replace(super().open(index), backend="another", name="")
         return self.info
+
+
+class RefillingFromTheStart(FaultyBackend):
+    """`refill` takes the first elements, whatever the offset."""
+
+    name: ClassVar[str] = "refilling_from_the_start"
+
+    def refill(self, array: DeviceArray, source: DeviceArray, offset: int) -> DeviceArray:
+        return super().refill(array, source, 0)
+
+
+class DuplicatingByName(FaultyBackend):
+    """`duplicate` gives the array itself, and `alter` works in place."""
+
+    name: ClassVar[str] = "duplicating_by_name"
+
+    def duplicate(self, array: DeviceArray) -> DeviceArray:
+        return array
+
+    def alter(self, array: DeviceArray, positions: np.ndarray, values: np.ndarray) -> DeviceArray:
+        array.reshape(-1)[positions] = values
+        return array
+
+    def refill(self, array: DeviceArray, source: DeviceArray, offset: int) -> DeviceArray:
+        array.reshape(-1)[:] = source[offset : offset + array.size]
+        return array
