@@ -7,16 +7,22 @@ The goals: each fault is an error of its own candidate with a message that says 
 after it passes, and no process and no file stays behind. What exhausts memory, processes or files is tried on cpu_ref
 alone, whose framework needs next to none of them; what a kernel does to a GPU, where there is one. A fault is skipped
 where the protection against it cannot be had, as `kparity doctor` says.
+
+Faults are tried side by side, those that hang first, then as many honest candidates: what harms its neighbours shows in
+their messages, and one hang is waited for as long as many. What exhausts a resource is tried alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import json
+import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,18 +60,19 @@ def main() -> None:
     parser.add_argument("--from", dest="source", help="results to read instead of trying: a folder, or 'auto'")
     parser.add_argument("--only", default="", help="names that contain this")
     parser.add_argument("--backend", action="append", choices=list(SOURCES), help="only this one; may be repeated")
+    parser.add_argument("--jobs", type=int, default=min(8, os.cpu_count() or 1), help="faults side by side")
     arguments = parser.parse_args()
     if arguments.source:
         results = read(arguments.source, "faults.json")
     else:
-        results = attempt(arguments.backend or list(SOURCES), arguments.only, arguments.out)
+        results = attempt(arguments.backend or list(SOURCES), arguments.only, arguments.out, arguments.jobs)
     missed = show(results)
     if arguments.check and missed:
         sys.exit(f"{len(missed)} missed: " + "; ".join(missed))
 
 
-def attempt(backends: list[str], only: str, out: Path | None) -> dict[str, Any]:
-    """Try every fault; written after each, so that an interruption loses one."""
+def attempt(backends: list[str], only: str, out: Path | None, jobs: int) -> dict[str, Any]:
+    """Try every fault; written after each few, so that an interruption loses those."""
     results: dict[str, Any] = {"devices": {}, "missing": {}, "faults": [], "seconds": 0.0}
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="kparity-faults-") as name, courts.workplace(Path(name)):
@@ -79,29 +86,54 @@ def attempt(backends: list[str], only: str, out: Path | None) -> dict[str, Any]:
                 court = courts.Court(Path(name), session, TASK, backend, CASE)
                 results["devices"][backend] = device.label
                 results["missing"] = court.missing
-                for fault in _faults(backend, device.kind == "gpu", only):
-                    row = _tried(court, backend, *fault)
-                    results["faults"].append(row)
+                for several in _together(_faults(backend, device.kind == "gpu", only), jobs):
+                    rows = _tried(court, backend, several)
+                    results["faults"] += rows
                     results["seconds"] = time.perf_counter() - started
-                    print(f"{backend:8} {row['name']:38} {row['wrong'] or row['message'][:90]}", file=sys.stderr)
+                    for row in rows:
+                        print(f"{backend:8} {row['name']:38} {row['wrong'] or row['message'][:90]}", file=sys.stderr)
                     if out is not None:
                         out.mkdir(parents=True, exist_ok=True)
                         (out / "faults.json").write_text(json.dumps(results, indent=1) + "\n")
     return results
 
 
-def _faults(backend: str, on_gpu: bool, only: str) -> list[tuple[str, Any]]:
-    """Names, and either a `Fault` or a device's fault."""
-    of_all = {**faults.DYING, **faults.SPEAKING, **faults.REACHING}
+def _faults(backend: str, on_gpu: bool, only: str) -> dict[str, Any]:
+    """By name, either a `Fault` or a device's fault."""
     found: dict[str, Any] = {}
     if on_gpu:
         found |= {name: one for name, one in faults.ON_DEVICE.items() if one[0] == backend}
-    found |= faults.ALL if backend == "cpu_ref" else of_all
-    return [(name, one) for name, one in found.items() if only in name]
+    found |= faults.ALL if backend == "cpu_ref" else {**faults.DYING, **faults.SPEAKING, **faults.REACHING}
+    return {name: one for name, one in found.items() if only in name}
 
 
-def _tried(court: Any, backend: str, name: str, fault: Any) -> dict[str, Any]:
-    """One fault, then an honest candidate, then a look around."""
+def _together(found: dict[str, Any], jobs: int) -> list[list[tuple[str, Any]]]:
+    """Which are tried side by side."""
+    alone = [[(name, one)] for name, one in found.items() if name in faults.EXHAUSTING]
+    rest = [(name, one) for name, one in found.items() if name not in faults.EXHAUSTING]
+    rest.sort(key=lambda pair: not _hangs(pair[1]))
+    groups = [list(several) for _, several in itertools.groupby(rest, key=lambda pair: _hangs(pair[1]))]
+    return [group[at : at + jobs] for group in groups for at in range(0, len(group), jobs)] + alone
+
+
+def _hangs(fault: Any) -> bool:
+    return (fault.message if isinstance(fault, faults.Fault) else fault[2]).startswith("no answer within")
+
+
+def _tried(court: Any, backend: str, several: list[tuple[str, Any]]) -> list[dict[str, Any]]:
+    """Faults side by side, then a look around, then as many honest candidates."""
+    with ThreadPoolExecutor(len(several)) as pool:
+        rows = list(pool.map(lambda pair: _one(court, backend, *pair), several))
+        left = court.left()
+        ran = [row for row in rows if not row["skipped"]]
+        honest = list(pool.map(lambda row: court.judge(SOURCES[backend], timeout_s=60.0), ran))
+    for row, record in zip(ran, honest, strict=True):
+        row["left"] = left
+        row["after"] = "" if record.status == "passed" else f"{record.status}: {record.verdict.message}"
+    return rows
+
+
+def _one(court: Any, backend: str, name: str, fault: Any) -> dict[str, Any]:
     row = {"backend": backend, "name": name, "message": "", "wrong": "", "after": "", "left": [], "skipped": ""}
     if (needed := faults.NEEDS.get(name)) in court.missing:
         return row | {"skipped": f"no {needed} here: {court.missing[needed]}"}
@@ -117,10 +149,7 @@ def _tried(court: Any, backend: str, name: str, fault: Any) -> dict[str, Any]:
         _, source, expected, patience = fault
         record = court.judge(source, timeout_s=patience)
         row["wrong"] = courts.wrong(record, "error", expected)
-    row |= {"message": record.verdict.message, "seconds": time.perf_counter() - began}
-    row["left"] = court.left()
-    honest = court.judge(SOURCES[backend], timeout_s=60.0)
-    return row | {"after": "" if honest.status == "passed" else f"{honest.status}: {honest.verdict.message}"}
+    return row | {"message": record.verdict.message, "seconds": time.perf_counter() - began}
 
 
 def show(results: dict[str, Any]) -> list[str]:

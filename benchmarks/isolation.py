@@ -63,6 +63,7 @@ def softmax(x):
     return y
 """
 CUDA = """
+// kparity: launch softmax<T> grid=rows block=256 args=x,y,rows,cols
 using namespace kparity;
 
 template <typename U>

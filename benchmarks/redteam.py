@@ -4,17 +4,24 @@
     python benchmarks/redteam.py --check --from auto               # check the newest committed results
 
 The goals: no cheat passes (or, where its file says so, its time is the honest one), every honest candidate passes.
+
+Candidates are judged in several processes, each with a session of its own for one backend: next to a GPU, the judge's
+own arithmetic is most of the work, and threads of one interpreter do it one after the other.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import multiprocessing
 import os
+import signal
 import sys
 import time
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import Counter, defaultdict
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +39,12 @@ def main() -> None:
     parser.add_argument("--from", dest="source", help="results to read instead of trying: a folder, or 'auto'")
     parser.add_argument("--only", default="", help="names that contain this")
     parser.add_argument("--gpu", action="store_true", help="only backends that opened a GPU")
-    parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="candidates at once")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=min(4, os.cpu_count() or 1),
+        help="candidates at once, at the least one for each backend",
+    )
     arguments = parser.parse_args()
     if arguments.source:
         results = read(arguments.source, "redteam.json")
@@ -45,46 +57,79 @@ def main() -> None:
 
 def attempt(only: str, gpu: bool, jobs: int, out: Path | None) -> dict[str, Any]:
     """Hand every candidate in; written after each, so that an interruption loses those at work."""
-    from corpus import corpus, try_one
+    from corpus import corpus
 
     from kparity import DeviceInfo, Session
 
-    session = Session()
     started = time.perf_counter()
-    devices = {name: one for name, one in session.devices().items() if isinstance(one, DeviceInfo)}
+    with Session() as session:
+        devices = {name: one for name, one in session.devices().items() if isinstance(one, DeviceInfo)}
     if gpu:
         devices = {name: one for name, one in devices.items() if one.kind == "gpu"}
-
-    def one(kind: str, candidate: Any) -> dict[str, Any]:
-        missing = candidate.missing(devices.get(candidate.backend))
-        row = {"kind": kind, "name": candidate.path.stem, "backend": candidate.backend, "rows": candidate.rows}
-        if missing:
-            return {**row, "status": "", "wrong": "", "skipped": missing}
-        began = time.perf_counter()
-        status, wrong = try_one(session, candidate)
-        print(f"{candidate.name:44} {status:14} {wrong[:200]}", file=sys.stderr, flush=True)
-        return {**row, "status": status, "wrong": wrong, "skipped": "", "seconds": time.perf_counter() - began}
-
-    todo = [(kind, each) for kind in ("cheats", "honest") for each in corpus(kind) if only in each.name]
+    todo, rows = [], []
+    for kind in ("cheats", "honest"):
+        for one in (one for one in corpus(kind) if only in one.name):
+            row = {"kind": kind, "name": one.path.stem, "backend": one.backend, "rows": one.rows}
+            missing = one.missing(devices.get(one.backend))
+            if missing:
+                rows.append({**row, "status": "", "wrong": "", "skipped": missing})
+            else:
+                todo.append((row, one))
     results: dict[str, Any] = {
         "devices": {name: device.label for name, device in devices.items()},
-        "planned": len(todo),
+        "planned": len(todo) + len(rows),
+        "candidates": rows,
+        "seconds": 0.0,
     }
-    results |= {"candidates": [], "seconds": 0.0}
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for row in as_completed([pool.submit(one, *pair) for pair in todo]):
-                results["candidates"].append(row.result())
-                results["seconds"] = time.perf_counter() - started
-                if out is not None:
-                    _write(results, out)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    results["candidates"].sort(key=lambda row: (row["kind"], row["name"], row["backend"]))
+    shares = _shares(Counter(one.backend for _, one in todo), jobs)
+    spawn = multiprocessing.get_context("spawn")
+    pools = {name: ProcessPoolExecutor(count, spawn, _begin) for name, count in shares.items()}
+    try:
+        for done in as_completed([pools[one.backend].submit(_try, row, one) for row, one in todo]):
+            rows.append(done.result())
+            results["seconds"] = time.perf_counter() - started
+            if out is not None:
+                _write(results, out)
+    finally:
+        for pool in pools.values():
+            pool.shutdown(cancel_futures=True)
+    rows.sort(key=lambda row: (row["kind"], row["name"], row["backend"]))
     if out is not None:
         _write(results, out)
     return results
+
+
+def _shares(counts: Counter[str], jobs: int) -> dict[str, int]:
+    """How many processes work on each backend: at least one, and else in proportion to its candidates."""
+    shares = dict.fromkeys(counts, 1)
+    for _ in range(jobs - len(counts)):
+        longest = max(shares, key=lambda name: counts[name] / shares[name])
+        shares[longest] += 1
+    return shares
+
+
+_session: Any = None
+
+
+def _begin() -> None:
+    """Make the session of a process that tries candidates."""
+    global _session
+    from kparity import Session
+    from kparity.sandbox import linux
+
+    with contextlib.suppress(OSError):
+        linux.set_parent_death_signal(signal.SIGKILL)
+    _session = Session()
+    Finalize(None, _session.close, exitpriority=10)
+
+
+def _try(row: dict[str, Any], candidate: Any) -> dict[str, Any]:
+    from corpus import try_one
+
+    began = time.perf_counter()
+    status, wrong = try_one(_session, candidate)
+    print(f"{candidate.name:44} {status:14} {wrong[:200]}", file=sys.stderr, flush=True)
+    return {**row, "status": status, "wrong": wrong, "skipped": "", "seconds": time.perf_counter() - began}
 
 
 def _write(results: dict[str, Any], out: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pretend import plugin
 
-from kparity import Cascade, Session, TimingPolicy, read_runs, typical
+from kparity import Cascade, Options, Session, TimingPolicy, read_runs, typical
 from kparity.across import timed_on
 from kparity.compare import ComparePolicy
 from kparity.crossing import cross, rows_of
@@ -47,6 +47,14 @@ def scripts(monkeypatch):
         "committed",
     ):
         sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("backend", ["cpu_ref", "torch", "jax", "triton", "cuda"])
+def test_the_sources_that_scripts_hand_in_pass(scripts, backend):
+    with Session() as session:
+        arguments = {"cases": ["rows=3,*"], "dtypes": ["float32"], "options": Options(seed=3, timing=None)}
+        outcome = session.evaluate("activation/softmax", backend, scripts("isolation").SOURCES[backend], **arguments)
+    assert outcome.status == "passed", outcome.message
 
 
 def test_the_newest_results_are_the_last_by_name_whatever_a_clone_made_of_their_times(scripts, tmp_path, monkeypatch):
@@ -207,7 +215,7 @@ def test_throughput_answers_every_question_and_writes_after_each(scripts, monkey
 
 def test_faults_are_tried_written_and_their_misses_named(scripts, tmp_path, capsys):
     faults = scripts("faults")
-    results = faults.attempt(["cpu_ref"], "exit without", tmp_path)
+    results = faults.attempt(["cpu_ref"], "exit without", tmp_path, 2)
     (row,) = results["faults"]
     assert (row["wrong"], row["after"], row["left"]) == ("", "", [])
     assert row["message"] == "the worker died: exit status 0"

@@ -140,10 +140,10 @@ EXHAUSTING = {
     ),
 }
 
-REPLIES = (  # of the worker's descriptors, the last pipe
-    "links = {fd: os.readlink(f'/proc/self/fd/{fd}') for fd in map(int, os.listdir('/proc/self/fd'))"
-    " if os.path.lexists(f'/proc/self/fd/{fd}')}; "
-    "replies = max(fd for fd, link in links.items() if link.startswith('pipe:'))"
+REPLIES = (  # the descriptor that the worker answers on, among others as a driver opens them
+    "import traceback; others = os.pipe(); "
+    "frames = [frame.f_locals for frame, _ in traceback.walk_stack(sys._getframe())]; "
+    "replies = next(names['replies'] for names in frames if 'replies' in names)"
 )
 SPEAKING = {
     "closes its pipes": Fault("os.closerange(3, 256)\ntime.sleep(1)", "the worker died"),
@@ -215,7 +215,8 @@ REACHING = {
         r"RuntimeError: \[1, 2\]",
     ),
     "calls the judge": Fault(
-        "socket.create_connection(('127.0.0.1', PORT), timeout=5)", "PermissionError|ConnectionRefusedError|unreachable"
+        "socket.create_connection(('127.0.0.1', PORT), timeout=5)",
+        "PermissionError|ConnectionRefusedError|unreachable",
     ),
     "writes where anybody may": Fault(
         "open(os.path.join(OUTSIDE, 'mark'), 'w')", "Read-only file system|PermissionError"
@@ -292,8 +293,11 @@ ON_DEVICE = {
     ),
     "out of memory, JAX": (
         "jax",
-        "import jax.numpy as jnp\n"
-        "def softmax(x):\n    return x + jnp.cumsum(jnp.ones((1 << 21, 1 << 20)), axis=0)[:1, :1]\n",
+        "import jax, jax.numpy as jnp\n"
+        "def softmax(x):\n"
+        "    with jax.ensure_compile_time_eval():\n"  # at once: of a traced array, XLA computes what is asked for only
+        "        large = jnp.ones((1 << 20, 1 << 18)).block_until_ready()\n"
+        "    return x + large[0, 0]\n",
         r"RESOURCE_EXHAUSTED|[Mm]emory",
         60.0,
     ),

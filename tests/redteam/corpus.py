@@ -8,7 +8,8 @@ A file's first lines are comments, `# key: value` (`//` in a `.cu` file):
     expected   statuses that are right, e.g. `failed`, or `error failed`
     detector   name of the check that must have failed, `process` for a worker that died; nothing where any may
     options    `policy=hand-written`, `gpu` for what needs a GPU, `untimed` for what a first call gives away
-    prelude    `yes` puts PRELUDES[backend] before it: `honest(x)`, an honest softmax, and `xp`
+    prelude    `yes` puts PRELUDES[backend] before it: `honest(x)`, an honest softmax, `xp`, and makers of
+               arrays on the device of another: `empty(x)`, `zeros(x, shape)`
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def honest(x):
 def mutable(x): return x
 def pointer(x): return x.ctypes.data
 def empty(x): return xp.empty_like(x)
+def zeros(x, shape): return xp.zeros(shape, x.dtype)
 """,
     "torch": """
 import torch as xp
@@ -41,6 +43,7 @@ def honest(x):
     return e / e.sum(-1, keepdim=True)
 def pointer(x): return x.data_ptr()
 def empty(x): return xp.empty_like(x)
+def zeros(x, shape): return x.new_zeros(shape)
 """,
     "triton": """
 import torch as xp
@@ -59,6 +62,7 @@ def honest(x):
     return y
 def pointer(x): return x.data_ptr()
 def empty(x): return xp.empty_like(x)
+def zeros(x, shape): return x.new_zeros(shape)
 """,
     "jax": """
 import jax

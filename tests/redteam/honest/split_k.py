@@ -1,6 +1,6 @@
 # A matrix product in slices of k, added up.
 # class: honest
-# backends: cpu_ref torch jax
+# backends: cpu_ref torch
 # task: matmul/matmul
 # expected: passed
 
