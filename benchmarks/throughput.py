@@ -7,9 +7,11 @@ The candidate is a correct softmax; the case 1024 x 4096 in float32, five draws 
 confined worker for each candidate. Asked of each backend, `--seconds` for each question, interpreters aside:
 
 * a minute: candidates through `kparity.Evaluator`, as many at a time as there are cores; goal on a GPU: at least 120
-  for triton and cuda, 60 for jax.
+  for triton and cuda, 60 for jax. Counted are at least two for each that is at work at a time.
 * breakdown of one, alone: fork and confinement, device context, compilation, the calls themselves, transfer and
   detectors in the worker, verification by the judge, opening the clock, times.
+* beside others, of a GPU: the median device time of the candidates of the first question over that of one alone, since
+  timings take turns there but compiling, copying and verifying others goes on; goal: within 5 %.
 * fresh: seconds of the same evaluation in a fresh interpreter.
 * isolation, of cpu_ref: what a worker costs beside the same in this process, see `isolation.py`; goal: at most 60 ms.
 """
@@ -25,6 +27,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict, deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,7 @@ import isolation
 from committed import read
 from isolation import SHAPE, SOURCES, TASK
 
-from kparity import Cascade, DeviceInfo, Evaluator, KparityError, Options, Session, cpu_name
+from kparity import Cascade, DeviceInfo, Evaluation, Evaluator, KparityError, Options, Session, cpu_name
 from kparity.clock import ClockReport
 from kparity.evaluation import Setting, Subject, blank_record, evaluate
 from kparity.problem import Problem
@@ -43,6 +46,9 @@ NAME = "throughput.json"
 CASCADE = Cascade(draws=5, timing="short", hunt=False)
 GOALS = {"triton": 120.0, "cuda": 120.0, "jax": 60.0}
 ISOLATION_GOAL_MS = 60.0
+BESIDE_GOAL = 0.05
+PATIENCE = 6
+"""Times the seconds of a question that may be spent until enough candidates are counted."""
 STAGES = ("fork", "context", "compile", "call", "transfer", "verify", "clock", "time")
 
 
@@ -111,7 +117,7 @@ def show(results: dict[str, Any]) -> list[str]:
     print(
         f"{'backend':9}{'device':28}{'a minute':>9}{'one ms':>8}" + "".join(f"{stage:>9}" for stage in STAGES), end=""
     )
-    print(f"{'isolation':>11}{'fresh ms':>10}")
+    print(f"{'isolation':>11}{'fresh ms':>10}{'beside':>8}")
     missed = []
     for name, one in results["backends"].items():
         stages = one.get("stages_s", {})
@@ -121,7 +127,7 @@ def show(results: dict[str, Any]) -> list[str]:
         print(
             f"{name:9}{one['device'][:27]:28}{'-' if rate is None else format(rate, '.0f'):>9}"
             f"{_ms(one.get('one_s')):>8}{spent}{'-' if cost is None else format(cost, '.0f'):>11}"
-            f"{_ms(one.get('fresh_s')):>10}"
+            f"{_ms(one.get('fresh_s')):>10}{'-' if _beside(one) is None else format(_beside(one), '.3f'):>8}"
         )
         if "fresh_s" not in one or "one_s" not in one or rate is None:
             missed.append(f"{name}: measured in part only")
@@ -129,6 +135,9 @@ def show(results: dict[str, Any]) -> list[str]:
             missed.append(f"{name}: {one['failed']} of {one['candidates']} candidates did not pass")
         if one["kind"] == "gpu" and (rate or 0) < GOALS.get(name, 0):
             missed.append(f"{name}: {rate or 0:.0f} a minute, {GOALS[name]:.0f} wanted")
+        beside = _beside(one)
+        if one["kind"] == "gpu" and beside is not None and abs(beside - 1) > BESIDE_GOAL:
+            missed.append(f"{name}: device times beside others are {beside:.3f} of those alone")
         if name == "cpu_ref" and cost is not None and cost > ISOLATION_GOAL_MS:
             missed.append(f"cpu_ref: isolation costs {cost:.0f} ms, {ISOLATION_GOAL_MS:.0f} allowed")
     if not results["backends"]:
@@ -146,9 +155,11 @@ def _isolation(session: Session, name: str, seconds: float) -> dict[str, Any]:
 def _minute(session: Session, name: str, seconds: float, workers: int) -> dict[str, Any]:
     """Candidates a minute in steady state: from the moment at which every worker has finished its first.
 
-    Two more than there are workers wait at any time; what has not begun at the end is given up.
+    Two more than there are workers wait at any time; what has not begun at the end is given up. Workers that began at
+    the same time go on in step for a while: at least two candidates of each are counted, while patience lasts.
     """
     ended: list[float] = []
+    times: list[float] = []
     wrong = 0
     evaluator = Evaluator(session, backends=[name], workers=workers, warm=2, cascade=CASCADE)
     try:
@@ -160,15 +171,29 @@ def _minute(session: Session, name: str, seconds: float, workers: int) -> dict[s
             if not outcome.passed:
                 wrong += 1
                 print(f"{name}: {outcome.status}: {outcome.message}", file=sys.stderr)
-            if len(ended) <= filling + 1 or ended[-1] - ended[filling - 1] < seconds:
-                waiting.append(_submit(evaluator, name, 100 + len(ended)))
-            elif len(ended) > filling + 1:
+            times += _device_s(outcome.evaluations)
+            counted, spent = len(ended) - filling, ended[-1] - ended[min(filling, len(ended)) - 1]
+            if counted >= 2 and spent >= seconds * (1 if counted >= 2 * filling else PATIENCE):
                 break
-        counted = len(ended) - filling
+            waiting.append(_submit(evaluator, name, 100 + len(ended)))
         rate = 60 * (counted - wrong) / (ended[-1] - ended[filling - 1])
     finally:
         evaluator.close(wait=False)
-    return {"a_minute": max(rate, 0.0), "candidates": len(ended), "failed": wrong, "workers": evaluator.workers}
+    found = {"a_minute": max(rate, 0.0), "candidates": len(ended), "failed": wrong, "workers": evaluator.workers}
+    return found | ({"device_s": times} if times else {})
+
+
+def _device_s(evaluations: Iterable[Evaluation]) -> list[float]:
+    """The median device times of those that have one."""
+    found = [record.time("device") for record in evaluations]
+    return [time.median_s for time in found if time is not None]
+
+
+def _beside(one: dict[str, Any]) -> float | None:
+    """The device time beside other candidates over that of one alone."""
+    if not one.get("device_s") or not one.get("alone_device_s"):
+        return None
+    return statistics.median(one["device_s"]) / statistics.median(one["alone_device_s"])
 
 
 def _submit(evaluator: Evaluator, name: str, number: int) -> Any:
@@ -181,7 +206,7 @@ def _submit(evaluator: Evaluator, name: str, number: int) -> Any:
 class _Staged:
     """A runner that notes how long each request takes."""
 
-    KINDS = {"load": "compile", "calibrate": "clock", "measure": "time", "go": "time"}
+    KINDS = {"load": "compile", "calibrate": "clock", "rehearse": "time", "measure": "time", "go": "time"}
 
     def __init__(self, runner: Any) -> None:
         self._runner = runner
@@ -212,10 +237,11 @@ def _breakdown(session: Session, name: str, seconds: float) -> dict[str, Any]:
     """Where the time of one evaluation goes when nothing else runs: medians of at most five."""
     _fork(session, session.catalogue.backend(name))  # starts the zygote
     tested = _clock(session, name)
-    until, runs = time.monotonic() + seconds, [_alone(session, name, 0, tested)]
+    times: list[float] = []
+    until, runs = time.monotonic() + seconds, [_alone(session, name, 0, tested, times)]
     while len(runs) < 5 and time.monotonic() < until:
-        runs.append(_alone(session, name, len(runs), tested))
-    return {
+        runs.append(_alone(session, name, len(runs), tested, times))
+    return ({"alone_device_s": times} if times else {}) | {
         "stages_s": {stage: statistics.median(run[stage] for run in runs) for stage in STAGES},
         "one_s": statistics.median(sum(run.values()) for run in runs),
         "alone": len(runs),
@@ -232,8 +258,10 @@ def _clock(session: Session, name: str) -> ClockReport | None:
         runner.close()
 
 
-def _alone(session: Session, name: str, number: int, tested: ClockReport | None) -> dict[str, float]:
-    """Seconds by stage of one candidate's evaluations."""
+def _alone(
+    session: Session, name: str, number: int, tested: ClockReport | None, times: list[float]
+) -> dict[str, float]:
+    """Seconds by stage of one candidate's evaluations; its device time goes into `times`."""
     backend, spec = session.catalogue.backend(name), session.catalogue.task(TASK)
     (case,) = spec.bound(SHAPE, ["float32"])
     fork = _fork(session, backend)
@@ -254,10 +282,12 @@ def _alone(session: Session, name: str, number: int, tested: ClockReport | None)
                 timing=CASCADE.short if last else None,
                 watched=True,
                 repeats=2 if last else 0,
+                again=last,
             )
             blank = blank_record(subject, case, device, draw, "process")
             seed = 10 * number + draw
             record = evaluate(setting, subject, functools.partial(Problem.pose, spec, case, seed), blank)
+            times += _device_s([record])
             if record.status != "passed":
                 print(f"{name}: {record.status}: {record.verdict.message}", file=sys.stderr)
         whole = time.perf_counter() - begun

@@ -57,4 +57,4 @@ def _of_output(info: ArrayInfo, pairs: list[tuple[np.ndarray, np.ndarray]]) -> A
 
 def _sum_of_squares(values: np.ndarray) -> float:
     with np.errstate(over="ignore"):
-        return float(np.dot(values, values))
+        return float(np.add.reduce(np.square(values)))  # a dot product would wake the threads of BLAS, which spin

@@ -66,6 +66,7 @@ class Assurance(msgspec.Struct, frozen=True, omit_defaults=True):
 NOT_APPLIED = "not applied"
 """Why a detector is lacking that had no occasion: those of times, where none were taken."""
 _JUDGED: frozenset[Detector] = frozenset({"process", "unchanged", "repeated", "varied"})
+_AGAIN: frozenset[Detector] = frozenset({"repeated", "varied"})
 _TIMED: frozenset[Detector] = frozenset({"sampled", "second_clock"})
 _SEEN: frozenset[Detector] = frozenset({"overlap", "late", "census", "integrity", "modes"})
 
@@ -77,18 +78,28 @@ class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
         in_force: each did its work and could tell.
         lacking: the others, with the reason where there is one; none lowers the bar, each lowers the level.
         timed: times were taken, so that the protections of times count for the level.
+        called_again: what passed was called again on other inputs, so that these calls count for the level; false for
+            the earlier ones of several draws of one case.
     """
 
     in_force: tuple[Detector, ...] = ()
     lacking: dict[Detector, str] = {}
     timed: bool = False
+    called_again: bool = True
 
     @classmethod
-    def of(cls, in_force: Iterable[Detector], lacking: Mapping[Detector, str], *, timed: bool) -> Detection:
+    def of(
+        cls,
+        in_force: Iterable[Detector],
+        lacking: Mapping[Detector, str],
+        *,
+        timed: bool,
+        called_again: bool = True,
+    ) -> Detection:
         """Sorted; what is neither in force nor explained is lacking without a reason."""
         held = frozenset(in_force) - frozenset(lacking)
         rest = {one: lacking.get(one, NOT_APPLIED) for one in DETECTORS if one not in held}
-        return cls(tuple(one for one in DETECTORS if one in held), rest, timed)
+        return cls(tuple(one for one in DETECTORS if one in held), rest, timed, called_again)
 
     @property
     def level(self) -> Level:
@@ -96,7 +107,9 @@ class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
         in a worker; `high` where the detectors, poisoned memory and, for times, the list of launches add to that.
         """
         held = frozenset(self.in_force)
-        wanted = _JUDGED | _TIMED if self.timed else _JUDGED
+        wanted = _JUDGED if self.called_again else _JUDGED - _AGAIN
+        if self.timed:
+            wanted |= _TIMED
         if not wanted <= held:
             return "low"
         more = _SEEN | {"poison"} | ({"launches"} if self.timed else set())

@@ -116,9 +116,10 @@ def cascaded(request: Request, station: Station, draws: SharedDraws, best: Best)
             timed = last and cascade.timing != "none" and case.role != "edge"
             policy = (cascade.full if cascade.timing == "full" else cascade.short) if timed else None
             pose = functools.partial(draws.pose, request.spec, case, draw, request.serial)
-            record = station.evaluate(request.subject, pose, case, policy, repeats=last)
+            full = cascade.timing == "full"
+            record = station.evaluate(request.subject, pose, case, policy, last=last, quiet=full)
             if timed and cascade.timing == "auto" and best.is_near(record, cascade.near):
-                deeper = station.evaluate(request.subject, pose, case, cascade.full, repeats=False)
+                deeper = station.evaluate(request.subject, pose, case, cascade.full, last=True, quiet=True)
                 record = deeper if deeper.status != "inconclusive" else record
             best.note(record)
             yield record

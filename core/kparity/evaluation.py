@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import msgspec
@@ -19,6 +17,7 @@ from kparity.environment import now
 from kparity.errors import Unsupported, WorkerError
 from kparity.layouts import ABILITY
 from kparity.loading import Implementation
+from kparity.machine import OPEN, Gates
 from kparity.problem import Problem
 from kparity.records import (
     Accuracy,
@@ -76,9 +75,9 @@ class Setting:
         watched: the implementation is watched by every detector.
         policy: whose kernels may run.
         library_kernels: patterns for the names of those that are not the implementation's own.
-        shared, exclusive: held while the device is merely used, and while something is timed.
-        thinking: held while the judge itself computes.
+        gates: held where others use the machine too.
         repeats: further executions on the same inputs, where `determinism.repeats_of` wants any.
+        again: what is watched and passed is called again on other inputs.
     """
 
     runner: Runner
@@ -89,10 +88,9 @@ class Setting:
     watched: bool = False
     policy: Policy = "any"
     library_kernels: tuple[str, ...] = ()
-    shared: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
-    exclusive: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
-    thinking: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    gates: Gates = OPEN
     repeats: int = 0
+    again: bool = True
 
 
 def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], blank: Evaluation) -> Evaluation:
@@ -118,7 +116,7 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
     timed: Timed | None = None
     scrutiny: Scrutiny | None = None
     try:
-        with setting.shared():
+        with setting.gates.shared():
             if setting.watched:
                 setting.runner.watch()
             setting.runner.load(target=subject.info.target, source=subject.source, entry_point=subject.entry_point)
@@ -126,28 +124,29 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
             if support.answer == "no":
                 raise Unsupported(support.reason or f"{setting.device.name} does not support this case")
             emulated = support.answer == "emulated" or setting.device.kind == "interpreter"
-        with setting.thinking():
+        with setting.gates.thinking():
             problem = pose()
             digest = problem.inputs_digest
-        with setting.shared():
+        with setting.gates.shared():
             returned = setting.runner.execute(problem.case, problem.inputs)
-        with setting.thinking():
+        with setting.gates.thinking():
             verdict = judge(Evidence(problem, returned.outputs, returned.inputs_digest), setting.checks)
-            if returned.findings:
-                verdict = Verdict.of_checks([*verdict.checks, *returned.findings])
+            if returned.seen.findings:
+                verdict = Verdict.of_checks([*verdict.checks, *returned.seen.findings])
             if _comparable(verdict):
                 figures = accuracy(problem, returned.outputs)
         more = repeats_of(blank.case.role, setting.repeats, candidate=bool(subject.source), emulated=emulated)
         if verdict.status == "passed" and more:
-            with setting.shared():
+            with setting.gates.shared():
                 later = [setting.runner.again() for _ in range(more)]
-            with setting.thinking():
+            with setting.gates.thinking():
                 runs = [(one.outputs, one.inputs_digest) for one in later]
                 steadiness, check = examine(problem, returned.outputs, runs, setting.checks)
             verdict = Verdict.of_checks([*verdict.checks, check])
         if verdict.status == "passed" and setting.watched:
-            scrutiny = Scrutiny(setting.runner, problem, setting.checks, setting.exclusive)
-            with setting.shared():
+            scrutiny = Scrutiny(setting.runner, problem, setting.checks, setting.gates)
+            scrutiny.note(returned.seen)
+            if setting.again:
                 scrutiny.repeat()
             verdict = scrutiny.verdict(verdict)
         if verdict.status == "passed" and setting.timing is not None and not emulated:
@@ -155,7 +154,7 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
                 timed = scrutiny.measure(setting.timing)
                 verdict = scrutiny.verdict(verdict)
             else:
-                with setting.exclusive():
+                with setting.gates.exclusive():
                     timed = setting.runner.measure(setting.timing)
             verdict = _possible(problem.spec, blank.case, setting.device, verdict, timed, setting.ceilings)
         if verdict.status == "passed" and scrutiny is not None and blank.case.role != "edge":

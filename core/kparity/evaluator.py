@@ -17,7 +17,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Self
 
 from kparity.cascade import Best, Cascade, Request, cascaded
@@ -30,6 +30,9 @@ from kparity.shared_draws import SharedDraws
 from kparity.signature import CaseTemplate
 from kparity.station import Stations
 from kparity.submission import Queued, Submission
+
+_ENDINGS = 4
+"""Workers that are ended at the same time, while the next candidates are at work already."""
 
 
 class Evaluator:
@@ -75,6 +78,7 @@ class Evaluator:
         catalogue, nursery = self._session.catalogue, self._session.nursery
         options = options or Options(timeout_s=60)
         self._stations = Stations(catalogue, nursery, options, jobs=self.workers, warm=warm)
+        self._endings = ThreadPoolExecutor(_ENDINGS, "evaluator's endings")
         self._waiting: list[Queued] = []
         self._changed = threading.Condition()
         self._closed = False
@@ -169,6 +173,7 @@ class Evaluator:
             submission.cancel()
         for thread in self._threads:
             thread.join()
+        self._endings.shutdown()
         self._stations.close()
         if self._own:
             self._session.close()
@@ -207,7 +212,7 @@ class Evaluator:
             raise
         finally:
             given_up = submission.leave()
-            station.end()
+            self._endings.submit(station.end)
         if given_up:
             raise CancelledError
         return Outcome(overall(evaluations), evaluations)

@@ -19,7 +19,7 @@ from kparity.errors import KparityError, Unavailable, WorkerError
 from kparity.evaluation import Setting, Subject, blank_record, evaluate, lost
 from kparity.host import is_busy
 from kparity.lease import lease
-from kparity.machine import Machine
+from kparity.machine import Gates, Machine
 from kparity.options import Options
 from kparity.posing import Problems, oracles
 from kparity.records import Ceilings, Evaluation, Verdict
@@ -257,11 +257,13 @@ def _evaluate_on(
         watched=bool(subject.source) or lane.options.watch == "all" or lane.options.policy != "any",
         policy=lane.options.policy,
         library_kernels=lane.backend.library_kernels,
-        # An interpreter takes the longest and is never timed: it does not queue for a core.
-        shared=functools.partial(machine.shared, counted=lane.device.kind != "interpreter"),
-        exclusive=functools.partial(machine.exclusive, lane.device),
+        gates=Gates(
+            # An interpreter takes the longest and is never timed: it does not queue for a core.
+            functools.partial(machine.shared, counted=lane.device.kind != "interpreter"),
+            functools.partial(machine.exclusive, lane.device),
+            machine.thinking,
+        ),
         repeats=lane.options.repeats,
-        thinking=machine.thinking,
     )
     blank = msgspec.structs.replace(blank, assurance=lane.runner.assurance)
     try:

@@ -5,14 +5,37 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from kparity.backend import DeviceInfo
 from kparity.lease import lease
 
 
+@dataclass(frozen=True)
+class Gates:
+    """What is held where a machine is not used alone.
+
+    Attributes:
+        shared: while the device is used.
+        exclusive: while times are taken on it.
+        thinking: while the judge computes.
+    """
+
+    shared: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    exclusive: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    thinking: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+
+
+OPEN = Gates()
+"""Where nobody else uses the machine."""
+
+
 class Machine:
     """Many may use the machine at once, but whoever takes a time has it alone; a waiting timing goes first.
+
+    Whoever only takes turns has no other timing beside it, while everything else goes on.
 
     Args:
         jobs: how many may use it at once; 0 means one for each processor core.
@@ -26,6 +49,7 @@ class Machine:
         self._others = 0
         self._waiting = 0
         self._timing = False
+        self._turn = False
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
@@ -47,7 +71,7 @@ class Machine:
                 self._others -= not counted
                 self._changed.notify_all()
 
-    def thinking(self) -> contextlib.AbstractContextManager[None]:
+    def thinking(self) -> AbstractContextManager[None]:
         """Hold while the judge computes."""
         return contextlib.nullcontext() if self.apart else self.shared()
 
@@ -56,7 +80,7 @@ class Machine:
         """Hold while taking times on a device, which other processes leave alone meanwhile."""
         with self._changed:
             self._waiting += 1
-            self._changed.wait_for(lambda: not self._timing and not self._users and not self._others)
+            self._changed.wait_for(lambda: not (self._timing or self._turn or self._users or self._others))
             self._waiting -= 1
             self._timing = True
         try:
@@ -65,4 +89,25 @@ class Machine:
         finally:
             with self._changed:
                 self._timing = False
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def in_turn(self, device: DeviceInfo) -> Iterator[None]:
+        """Hold while taking times on a device on which others, timings apart, may compile, copy and compute meanwhile.
+
+        Where `apart` is false this is `exclusive`: what is timed shares the processor with the others.
+        """
+        if not self.apart:
+            with self.exclusive(device):
+                yield
+            return
+        with self._changed:
+            self._changed.wait_for(lambda: not (self._timing or self._turn or self._waiting))
+            self._turn = True
+        try:
+            with lease(device):
+                yield
+        finally:
+            with self._changed:
+                self._turn = False
                 self._changed.notify_all()

@@ -6,17 +6,17 @@ judge sees from outside: inputs that nobody knew beforehand, outputs that it jud
 
 from __future__ import annotations
 
-import contextlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 
 from kparity.assurance import Detection, Detector
-from kparity.inputs import digest
+from kparity.inputs import Arrays, digest
+from kparity.machine import OPEN, Gates
 from kparity.problem import Problem
 from kparity.records import CheckResult, Isolation, Launch, Policy, Verdict
+from kparity.sandbox.engine import Seen
 from kparity.sandbox.host import Runner
 from kparity.sandbox.watched import Witnessed
 from kparity.timing import Timed, TimingPolicy
@@ -34,7 +34,7 @@ SLACK_S = 1e-3
 AUDITED = 32
 """Most calls in a row on the judge's clock."""
 AUDIT_S = 0.3
-AUDIT_BYTES = 1 << 28
+AUDIT_BYTES = 1 << 26
 LIBRARY_SHARE = 0.05
 """Share of device time that library kernels may take under the policy `hand-written`: a cast, a transposition."""
 
@@ -46,7 +46,7 @@ class Scrutiny:
         runner: where the candidate was just executed on the problem's inputs.
         problem: what it was executed on.
         extra: further checks that outputs undergo.
-        exclusive: held while calls are timed, and not while the judge examines what they returned.
+        gates: held where others use the machine too.
 
     Attributes:
         checks: what was found; empty while nothing is wrong.
@@ -57,22 +57,30 @@ class Scrutiny:
         runner: Runner,
         problem: Problem,
         extra: Sequence[Check] = (),
-        exclusive: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
+        gates: Gates = OPEN,
     ) -> None:
-        self._exclusive = exclusive
+        self._gates = gates
         self._runner = runner
         self._problem = problem
         self._extra = extra
         self._held: set[Detector] = {"unchanged"}
         self._lacking: dict[Detector, str] = {}
         self._timed = False
+        self._called_again = False
         self.checks: list[CheckResult] = []
+
+    def note(self, seen: Seen) -> None:
+        """Remember which detectors ran."""
+        self._held.update(seen.looked)
+        self._lacking.update(seen.lacking)
 
     def repeat(self) -> None:
         """Call twice more with fresh content, one call behind the other, and judge both."""
-        variation = self._varied()
-        self._runner.stage(2)
-        self._runner.go()
+        self._called_again = True
+        with self._gates.shared():
+            variation = self._varied()
+            self._runner.stage(2)
+            self._runner.go()
         self._testify(variation, "repeated", 2)
 
     def measure(self, policy: TimingPolicy) -> Timed:
@@ -123,7 +131,7 @@ class Scrutiny:
             held.add("process")
         else:
             lacking["process"] = "it ran in the judge's own process"
-        return Detection.of(held, lacking, timed=self._timed)
+        return Detection.of(held, lacking, timed=self._timed, called_again=self._called_again or self._timed)
 
     def _varied(self) -> Variation:
         variation = Variation.draw(self._problem.spec, self._problem.case, secrets.token_bytes(16))
@@ -136,37 +144,51 @@ class Scrutiny:
 
     def _testify(self, variation: Variation, protection: Detector, judged: int) -> Witnessed:
         """Ask what the calls left behind, and judge some of them, chosen only now."""
-        seen = self._runner.witnessed()
-        self.checks.extend(seen.findings)
-        self._held.update(seen.looked)
-        self._lacking.update(seen.lacking)
-        inputs = self._problem.inputs
+        with self._gates.shared():
+            seen = self._runner.witnessed()
+            places = secrets.SystemRandom().sample(range(seen.kept), min(judged, seen.kept))
+            fetched = [self._runner.fetch(place) for place in places]
+        self.checks.extend(seen.seen.findings)
+        self.note(seen.seen)
+        with self._gates.thinking():
+            self._examine(variation, protection, seen, fetched)
+        self._held.add(protection)
+        return seen
+
+    def _examine(
+        self,
+        variation: Variation,
+        protection: Detector,
+        seen: Witnessed,
+        fetched: Sequence[tuple[tuple[str, ...], Arrays]],
+    ) -> None:
+        """Hold the inputs of those calls against what they must have been, and judge these outputs."""
+        replayed: dict[tuple[str, ...], Arrays] = {}
         for number, (seeds, found) in enumerate(seen.slots):
             if any(variation.stays(seed) for seed in seeds) and not (protection == "repeated" and number == 0):
                 self._fail(protection, "inputs of a later call were hardly changed")
-            if digest(variation.replay(inputs, seeds)) != found:
+            replayed[seeds] = variation.replay(self._problem.inputs, seeds)
+            if digest(replayed[seeds]) != found:
                 self._fail("inputs_unchanged", "the implementation modified its inputs in a later call")
-        if not seen.kept:
+        if not fetched:
             self._fail(protection, "no output of a later call was kept")
-        places = secrets.SystemRandom().sample(range(seen.kept), min(judged, seen.kept))
-        for place in places:
-            seeds, outputs = self._runner.fetch(place)
+        for seeds, outputs in fetched:
             if not any(whole[: len(seeds)] == seeds and seeds for whole, _ in seen.slots):
                 self._fail(protection, "an output belongs to inputs that were never given")
                 continue
-            seed = secrets.randbits(48)
-            altered = self._problem.altered(seed, variation.replay(inputs, seeds), "")  # digests were compared above
+            inputs = replayed.get(seeds) or variation.replay(self._problem.inputs, seeds)
+            altered = self._problem.altered(secrets.randbits(48), inputs, "")  # digests were compared above
             verdict = judge(Evidence(altered, outputs, altered.inputs_digest), self._extra)
             if verdict.status != "passed":
                 wrong = verdict.status == "failed"
                 message = f"in a later call, {verdict.message}"
                 self.checks.append(CheckResult(protection, "failed" if wrong else "inconclusive", message))
-        self._held.add(protection)
-        return seen
 
     def _timed_once(self, policy: TimingPolicy) -> Timed:
-        variation = self._varied()
-        with self._exclusive():
+        with self._gates.shared():
+            variation = self._varied()
+            self._runner.rehearse(policy)
+        with self._gates.exclusive():
             started = time.perf_counter()
             timed = self._runner.measure(policy)
             wall = time.perf_counter() - started
@@ -192,9 +214,10 @@ class Scrutiny:
         allowed = count * claimed * FACTOR + 5 * self._round_trip() + SLACK_S
         taken = float("inf")
         for _ in range(2):
-            variation = self._varied()
-            self._runner.stage(count)
-            with self._exclusive():
+            with self._gates.shared():
+                variation = self._varied()
+                self._runner.stage(count)
+            with self._gates.exclusive():
                 started = time.perf_counter()
                 self._runner.go()
                 taken = min(taken, time.perf_counter() - started)

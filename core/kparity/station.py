@@ -15,7 +15,7 @@ from kparity.clock import ClockReport
 from kparity.errors import KparityError, Unavailable, WorkerError
 from kparity.evaluation import Setting, Subject, blank_record, evaluate, lost
 from kparity.lanes import Lane
-from kparity.machine import Machine
+from kparity.machine import Gates, Machine
 from kparity.options import Options
 from kparity.plan import runs_by_default
 from kparity.problem import Problem
@@ -43,16 +43,24 @@ class Station:
         return [case for case in cases if runs_by_default(case, self.device)]
 
     def evaluate(
-        self, subject: Subject, problem: Callable[[], Problem], case: Case, policy: TimingPolicy | None, repeats: bool
+        self,
+        subject: Subject,
+        problem: Callable[[], Problem],
+        case: Case,
+        policy: TimingPolicy | None,
+        *,
+        last: bool,
+        quiet: bool,
     ) -> Evaluation:
         """Evaluate the candidate on one problem.
 
         Args:
             problem: poses it; called only if the device supports the case.
             policy: how to take times; None takes none.
-            repeats: whether to look for determinism too.
+            last: whether this is the last draw of the case: it is the one after which what passed is called again.
+            quiet: whether everything else on the device rests while times are taken, or only other timings do.
         """
-        home, kind = self._home, self.device.kind
+        home, kind, machine = self._home, self.device.kind, self._machine
         blank = blank_record(subject, case, self.device, 0, self._runner.isolation)
         blank = msgspec.structs.replace(blank, assurance=self._runner.assurance)
         posed: list[Problem] = []
@@ -76,10 +84,13 @@ class Station:
                 watched=True,
                 policy=home.options.policy,
                 library_kernels=home.backend.library_kernels,
-                shared=functools.partial(self._machine.shared, counted=kind != "interpreter"),
-                exclusive=functools.partial(self._machine.exclusive, self.device),
-                thinking=self._machine.thinking,
-                repeats=home.options.repeats if repeats else 0,
+                gates=Gates(
+                    functools.partial(machine.shared, counted=kind != "interpreter"),
+                    functools.partial(machine.exclusive if quiet else machine.in_turn, self.device),
+                    machine.thinking,
+                ),
+                repeats=home.options.repeats if last else 0,
+                again=last,
             )
             record = evaluate(setting, subject, pose, blank)
         except WorkerError as error:

@@ -127,6 +127,17 @@ class Bench:
         conditions = Conditions.around(before, self._read(), _both(load_before, _load()))
         return self._report(samples, state, inner, policy, conditions)
 
+    def rehearse(self, calls: Sequence[Callable[[], Sequence[object]]], policy: TimingPolicy) -> None:
+        """Take one sample as `time` does and forget it: what a process does once, such as starting its clock, is done.
+
+        Raises:
+            DeviceFault: the cache could not be evicted although the device claims to do that.
+        """
+        sample = _Samples([], [], [], [])
+        self._sample(calls, 1, policy.cache == "cold", sample)
+        if self._clock is not None:
+            sample.add_device(self._clock)
+
     def block(self, call: Callable[[], Sequence[object]], count: int, cold: bool) -> tuple[list[float], list[float]]:
         """Take `count` samples of one call: seconds on the device (empty without a sound clock) and end to end."""
         samples = _Samples([], [], [], [])

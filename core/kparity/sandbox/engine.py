@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from kparity.assurance import Detector
 from kparity.backend import Backend, DeviceInfo, Executable, Support
 from kparity.case import Case
 from kparity.clock import ClockReport, DeviceClock, self_test
@@ -28,6 +29,20 @@ from kparity.sandbox.arguments import Arguments
 from kparity.timing import Bench, DeviceFault, Timed, TimingPolicy
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What the detectors say, where the implementation is watched.
+
+    Attributes:
+        findings: what they found.
+        looked: which of them ran and could tell.
+        lacking: those that this backend does not serve, with the reason.
+    """
+
+    findings: tuple[CheckResult, ...] = ()
+    looked: tuple[Detector, ...] = ()
+    lacking: dict[Detector, str] = {}
+
+
 class Returned(msgspec.Struct, frozen=True):
     """What one execution gave.
 
@@ -35,14 +50,14 @@ class Returned(msgspec.Struct, frozen=True):
         inputs_digest: of the input arrays as they stood on the device after the call.
         compile_s: seconds in `Backend.compile`.
         first_call_s: seconds that the first call took, until its outputs were computed.
-        findings: what detectors found, where the implementation is watched.
+        seen: what the detectors say.
     """
 
     outputs: Arrays
     inputs_digest: str
     compile_s: float
     first_call_s: float
-    findings: tuple[CheckResult, ...] = ()
+    seen: Seen = Seen()
 
 
 class Calibration(msgspec.Struct, frozen=True):
@@ -166,7 +181,7 @@ class Engine:
             returned = time.perf_counter()
             host = tuple(self._get(output, case, position) for position, output in enumerate(outputs))
             after = arguments.digest()
-            findings = self._called(arguments, outputs, host, returned)
+            seen = self._called(arguments, outputs, host, returned)
         except Unsupported:
             raise
         except CandidateError as error:
@@ -174,7 +189,7 @@ class Engine:
         except Exception as error:
             raise ImplementationFailure(describe(error)) from error
         at.executable, at.arguments, at.case = executable, arguments, case
-        return Returned(host, after, compile_s, returned - called, findings)
+        return Returned(host, after, compile_s, returned - called, seen)
 
     def again(self) -> Returned:
         """Call what was executed last once more, on the same arguments, and copy the outputs back.
@@ -262,15 +277,13 @@ class Engine:
     def _about_to_call(self, case: Case) -> None:
         """Before the first call of `execute`."""
 
-    def _called(
-        self, arguments: Sequence[Any], outputs: Sequence[Any], host: Arrays, returned: float
-    ) -> tuple[CheckResult, ...]:
-        """After the first call of `execute`, whose outputs on the host are `host`; what detectors found.
+    def _called(self, arguments: Sequence[Any], outputs: Sequence[Any], host: Arrays, returned: float) -> Seen:
+        """After the first call of `execute`, whose outputs on the host are `host`; what detectors say.
 
         Args:
             returned: when it did, by `time.perf_counter`.
         """
-        return ()
+        return Seen()
 
     def _timed_calls(self) -> Sequence[Callable[[], tuple[Any, ...]]]:
         at, backend = self._at, self._backend

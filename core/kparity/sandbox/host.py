@@ -61,6 +61,7 @@ class Runner(Protocol):
     def go(self) -> None: ...
     def witnessed(self) -> Witnessed: ...
     def fetch(self, place: int) -> tuple[tuple[str, ...], Arrays]: ...
+    def rehearse(self, policy: TimingPolicy) -> None: ...
     def output(self) -> str: ...
     def close(self) -> None: ...
 
@@ -157,7 +158,7 @@ class ProcessRunner:
             if reply.compile_s < 0 or reply.first_call_s < 0:
                 raise WorkerError("the worker broke the protocol: a call took less than no time")
             outputs = self._arena.read(reply.outputs, request.start, request.end)
-        return Returned(outputs, reply.inputs_digest[:64], reply.compile_s, reply.first_call_s, reply.findings)
+        return Returned(outputs, reply.inputs_digest[:64], reply.compile_s, reply.first_call_s, reply.seen)
 
     def calibrate(self, *, ceilings: bool, known: Sequence[str] = (), tested: ClockReport | None = None) -> Calibration:
         """See `Engine.calibrate`."""
@@ -191,6 +192,10 @@ class ProcessRunner:
         with self._use():
             blocks = self._arena.write(variation.pools, 0)[0]
             self._ask(wire.Vary(variation.key, blocks, variation.moved), wire.Done)
+
+    def rehearse(self, policy: TimingPolicy) -> None:
+        """See `Engine.rehearse`."""
+        self._ask(wire.Rehearse(policy), wire.Done)
 
     def stage(self, count: int) -> None:
         """See `Engine.stage`."""

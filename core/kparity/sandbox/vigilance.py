@@ -12,6 +12,7 @@ from kparity.assurance import Detector
 from kparity.backend import Backend
 from kparity.records import CheckResult
 from kparity.sandbox.detectors import Census, Integrity, ProcessState, overlapping, same_bytes
+from kparity.sandbox.engine import Seen
 
 LATER_S = 0.03
 """How long after a call its outputs are looked at again."""
@@ -82,14 +83,10 @@ class Vigilance:
         self._guarded("integrity", self._untouched)
         self._guarded("modes", self._same_modes)
 
-    def findings(self) -> tuple[CheckResult, ...]:
-        """What was wrong since the last time; one result for each kind of fault."""
+    def seen(self) -> Seen:
+        """What was wrong since the last time, one result for each kind of fault, and which detectors could tell."""
         found, self._faults = tuple(self._faults.values()), {}
-        return found
-
-    def looked(self) -> tuple[Detector, ...]:
-        """Which detectors ran since the worker started and could tell."""
-        return tuple(sorted(self._looked - set(self.lacking)))
+        return Seen(found, tuple(sorted(self._looked - set(self.lacking))), dict(self.lacking))
 
     def fault(self, protection: Detector, name: str, message: str) -> None:
         """Note a fault that the caller found."""

@@ -8,14 +8,13 @@ from typing import Any
 
 import msgspec
 
-from kparity.assurance import Detector
 from kparity.backend import Backend, DeviceArray
 from kparity.case import Case
 from kparity.inputs import Arrays
-from kparity.records import CheckResult
-from kparity.sandbox.engine import Engine, ImplementationFailure, Returned, describe, submit
+from kparity.sandbox.engine import Engine, ImplementationFailure, Returned, Seen, describe, submit
 from kparity.sandbox.feed import Feed, Kept
 from kparity.sandbox.vigilance import Vigilance
+from kparity.timing import DeviceFault, TimingPolicy
 from kparity.variation import Variation
 
 
@@ -25,16 +24,12 @@ class Witnessed(msgspec.Struct, frozen=True):
     Attributes:
         slots: for each set of arguments, the seeds of its changes and its digest as it stands now.
         kept: how many calls' outputs can be fetched.
-        findings: what the detectors found.
-        looked: which detectors ran and could tell.
-        lacking: detectors that this backend does not serve, with the reason.
+        seen: what the detectors say.
     """
 
     slots: tuple[tuple[tuple[str, ...], str], ...]
     kept: int
-    findings: tuple[CheckResult, ...]
-    looked: tuple[Detector, ...]
-    lacking: dict[Detector, str]
+    seen: Seen
 
 
 class WatchedEngine(Engine):
@@ -53,6 +48,7 @@ class WatchedEngine(Engine):
         self._feed: Feed | None = None
         self._kept: list[Kept] = []
         self._sources: dict[int, DeviceArray] = {}
+        self._rehearsed: Feed | None = None
 
     def watch(self) -> None:
         """Watch what is loaded from now on with every detector."""
@@ -61,7 +57,21 @@ class WatchedEngine(Engine):
 
     def vary(self, variation: Variation) -> None:
         """From now on, every timed or staged call of what was executed last gets fresh content."""
-        self._variation = variation
+        self._variation, self._rehearsed = variation, None
+
+    def rehearse(self, policy: TimingPolicy) -> None:
+        """Do what `measure` does only once, up to one sample that nobody sees: others wait for `measure`, not for this.
+
+        Raises:
+            ImplementationFailure: the call raised.
+        """
+        try:
+            self._rehearsed = self._fed(2)
+            self._bench.rehearse(self._rehearsed, policy)
+        except DeviceFault:  # and `measure` will say so
+            return
+        except Exception as error:
+            raise ImplementationFailure(f"while being timed: {describe(error)}") from error
 
     def again(self) -> Returned:
         """See `Engine.again`; memory that the call does not write shows no earlier answer."""
@@ -115,7 +125,7 @@ class WatchedEngine(Engine):
             vigilance.after((), after.outputs, before.outputs)
         vigilance.inspect()
         self._kept = self._kept or feed.kept
-        return Witnessed(slots, len(self._kept), vigilance.findings(), vigilance.looked(), vigilance.lacking)
+        return Witnessed(slots, len(self._kept), vigilance.seen())
 
     def fetch(self, place: int) -> tuple[tuple[str, ...], Arrays]:
         """The outputs of one kept call, and the seeds of the changes of its inputs.
@@ -131,7 +141,7 @@ class WatchedEngine(Engine):
             raise ImplementationFailure(describe(error)) from error
 
     def _about_to_call(self, case: Case) -> None:
-        self._variation, self._feed, self._kept, self._sources = None, None, [], {}
+        self._variation, self._feed, self._kept, self._sources, self._rehearsed = None, None, [], {}, None
         self._poison(case)
 
     def _poison(self, case: Case | None) -> None:
@@ -139,18 +149,19 @@ class WatchedEngine(Engine):
         if self._vigilance is not None and case is not None:
             self._vigilance.before([info.nbytes for info in case.outputs])
 
-    def _called(
-        self, arguments: Sequence[Any], outputs: Sequence[Any], host: Arrays, returned: float
-    ) -> tuple[CheckResult, ...]:
+    def _called(self, arguments: Sequence[Any], outputs: Sequence[Any], host: Arrays, returned: float) -> Seen:
         if self._vigilance is None:
-            return ()
+            return Seen()
         self._vigilance.after(arguments, outputs)
         self._vigilance.settled(outputs, host, returned)
         self._vigilance.inspect()
-        return self._vigilance.findings()
+        return self._vigilance.seen()
 
     def _timed_calls(self) -> Sequence[Callable[[], tuple[Any, ...]]]:
-        return super()._timed_calls() if self._variation is None else self._fed(2)
+        if self._variation is None:
+            return super()._timed_calls()
+        feed, self._rehearsed = self._rehearsed or self._fed(2), None
+        return feed
 
     def _fed(self, count: int) -> Feed:
         at, variation, vigilance = self._at, self._variation, self._vigilance

@@ -15,10 +15,9 @@ from kparity.backend import DeviceInfo, Support
 from kparity.case import Case
 from kparity.clock import ClockReport
 from kparity.errors import WorkerError
-from kparity.records import CheckResult
 from kparity.sandbox.arena import Block
 from kparity.sandbox.engine import Block as SampleBlock
-from kparity.sandbox.engine import Calibration
+from kparity.sandbox.engine import Calibration, Seen
 from kparity.sandbox.watched import Witnessed
 from kparity.timing import Timed, TimingPolicy
 
@@ -91,6 +90,12 @@ class Measure(msgspec.Struct, frozen=True, tag=True):
     policy: TimingPolicy
 
 
+class Rehearse(msgspec.Struct, frozen=True, tag=True):
+    """Do what `Measure` will do only once."""
+
+    policy: TimingPolicy
+
+
 class Born(msgspec.Struct, frozen=True, tag=True):
     """The first reply, with the id 0: the worker runs, confined like this."""
 
@@ -154,7 +159,7 @@ class Executed(msgspec.Struct, frozen=True, tag=True):
     inputs_digest: str
     compile_s: float
     first_call_s: float
-    findings: tuple[CheckResult, ...] = ()
+    seen: Seen = Seen()
 
 
 class Calibrated(msgspec.Struct, frozen=True, tag=True):
@@ -204,6 +209,7 @@ Request = (
     | Again
     | Calibrate
     | Measure
+    | Rehearse
     | Sample
     | Use
     | Watch

@@ -83,15 +83,15 @@ class Worker:
             engine.vary(Variation(request.key, pools, request.moved))
         elif isinstance(request, wire.Stage):
             engine.stage(request.count)
+        elif isinstance(request, wire.Rehearse):
+            engine.rehearse(request.policy)
         elif isinstance(request, wire.Go):
             engine.go()
         return wire.Done()
 
     def _executed(self, returned: Returned, start: int, end: int) -> wire.Executed:
         blocks = self._sent(returned.outputs, start, end)
-        return wire.Executed(
-            blocks, returned.inputs_digest, returned.compile_s, returned.first_call_s, returned.findings
-        )
+        return wire.Executed(blocks, returned.inputs_digest, returned.compile_s, returned.first_call_s, returned.seen)
 
     def _sent(self, outputs: Arrays, start: int, end: int) -> tuple[Block, ...]:
         foreign = sorted({array.dtype.name for array in outputs} - set(dtypes.NAMES))
