@@ -417,14 +417,14 @@ def test_a_fault_is_an_error_that_names_the_plugin():
     [
         ("1.0", ""),
         ("", ""),
-        ("2.0", "was written for backend API 2.0, kparity 0.1.0 has 1.3; update kparity: pip install -U kparity"),
-        ("1.7", "was written for backend API 1.7, kparity 0.1.0 has 1.3; update kparity: pip install -U kparity"),
+        ("2.0", "was written for backend API 2.0, kparity 0.1.0 has 1.4; update kparity: pip install -U kparity"),
+        ("1.7", "was written for backend API 1.7, kparity 0.1.0 has 1.4; update kparity: pip install -U kparity"),
         (
             "0.9",
-            "was written for backend API 0.9, kparity 0.1.0 has 1.3; update the plugin, or install an older kparity",
+            "was written for backend API 0.9, kparity 0.1.0 has 1.4; update the plugin, or install an older kparity",
         ),
-        ("one", "requires_api is 'one'; expected two numbers as text, like '1.3'"),
-        (1.0, "requires_api is 1.0; expected two numbers as text, like '1.3'"),
+        ("one", "requires_api is 'one'; expected two numbers as text, like '1.4'"),
+        (1.0, "requires_api is 1.0; expected two numbers as text, like '1.4'"),
     ],
 )
 def test_a_plugin_for_another_api_is_left_out_and_says_why(wanted, told, install):

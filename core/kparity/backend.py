@@ -103,7 +103,13 @@ class Backend(ABC):
         specimens: source texts for the conformance suite, by name, where plain Python with operators on device arrays
             does not do; see `kparity.conformance.specimens`.
         library_kernels: regular expressions for the names of device kernels that come from a vendor's or framework's
-            library, for the policy `hand-written`.
+            library, for the policy `hand-written`. They are searched for in the name as the clock reports it and, of a
+            mangled C++ name, in `namespace::function`.
+        chore_kernels: the same for a library's kernels that merely fill and copy, which anybody may use.
+        kernel_definitions: regular expressions whose first group is a name that a candidate's source gives to a kernel.
+            Where there are any, a kernel under a name that the source does not define is not known to be its own.
+        full_precision: how a kernel asks the framework for float32 products that are not cut to TF32; said where an
+            output is off by just that.
         guarded: modules (`package.module`) and classes (`package.module:Class`) of the framework that an
             implementation must leave as they are, since kparity relies on them.
     """
@@ -115,6 +121,9 @@ class Backend(ABC):
     requires_api: ClassVar[str] = ""
     specimens: ClassVar[Mapping[str, str]] = {}
     library_kernels: ClassVar[tuple[str, ...]] = ()
+    chore_kernels: ClassVar[tuple[str, ...]] = ()
+    kernel_definitions: ClassVar[tuple[str, ...]] = ()
+    full_precision: ClassVar[str] = ""
     guarded: ClassVar[tuple[str, ...]] = ()
     info: DeviceInfo
 

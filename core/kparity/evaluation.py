@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from kparity.accuracy import accuracy
+from kparity.attribution import Naming
 from kparity.backend import DeviceInfo
 from kparity.case import Case
 from kparity.determinism import examine, repeats_of
+from kparity.diagnosis import explained
 from kparity.environment import now
 from kparity.errors import Unsupported, WorkerError
 from kparity.layouts import ABILITY
@@ -74,7 +76,8 @@ class Setting:
         ceilings: what the device was measured to reach; None leaves records without a roofline.
         watched: the implementation is watched by every detector.
         policy: whose kernels may run.
-        library_kernels: patterns for the names of those that are not the implementation's own.
+        naming: how those that are not the implementation's own are told.
+        full_precision: how the framework is asked for float32 products.
         gates: held where others use the machine too.
         repeats: further executions on the same inputs, where `determinism.repeats_of` wants any.
         again: what is watched and passed is called again on other inputs.
@@ -87,7 +90,8 @@ class Setting:
     ceilings: Ceilings | None = None
     watched: bool = False
     policy: Policy = "any"
-    library_kernels: tuple[str, ...] = ()
+    naming: Naming = field(default_factory=Naming)
+    full_precision: str = ""
     gates: Gates = OPEN
     repeats: int = 0
     again: bool = True
@@ -135,6 +139,7 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
                 verdict = Verdict.of_checks([*verdict.checks, *returned.seen.findings])
             if _comparable(verdict):
                 figures = accuracy(problem, returned.outputs)
+                verdict = explained(verdict, problem, returned.outputs, setting.full_precision)
         more = repeats_of(blank.case.role, setting.repeats, candidate=bool(subject.source), emulated=emulated)
         if verdict.status == "passed" and more:
             with setting.gates.shared():
@@ -158,7 +163,8 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
                     timed = setting.runner.measure(setting.timing)
             verdict = _possible(problem.spec, blank.case, setting.device, verdict, timed, setting.ceilings)
         if verdict.status == "passed" and scrutiny is not None and blank.case.role != "edge":
-            scrutiny.attribute(setting.policy, timed.launches if timed is not None else (), setting.library_kernels)
+            launches = timed.launches if timed is not None else ()
+            scrutiny.attribute(setting.policy, launches, setting.naming, subject.source)
             verdict = scrutiny.verdict(verdict)
     except Unsupported as error:
         verdict = _refused(str(error), subject, blank.case, setting.device)

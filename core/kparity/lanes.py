@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from kparity.attribution import Naming
 from kparity.backend import Backend, DeviceInfo
 from kparity.case import Case
 from kparity.clock import ClockReport
@@ -256,7 +257,8 @@ def _evaluate_on(
         ceilings=lane.ceilings,
         watched=bool(subject.source) or lane.options.watch == "all" or lane.options.policy != "any",
         policy=lane.options.policy,
-        library_kernels=lane.backend.library_kernels,
+        naming=Naming.of(lane.backend),
+        full_precision=lane.backend.full_precision,
         gates=Gates(
             # An interpreter takes the longest and is never timed: it does not queue for a core.
             functools.partial(machine.shared, counted=lane.device.kind != "interpreter"),

@@ -6,12 +6,12 @@ judge sees from outside: inputs that nobody knew beforehand, outputs that it jud
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Sequence
 
 from kparity.assurance import Detection, Detector
+from kparity.attribution import Naming, attribute
 from kparity.inputs import Arrays, digest
 from kparity.machine import OPEN, Gates
 from kparity.problem import Problem
@@ -35,8 +35,6 @@ AUDITED = 32
 """Most calls in a row on the judge's clock."""
 AUDIT_S = 0.3
 AUDIT_BYTES = 1 << 26
-LIBRARY_SHARE = 0.05
-"""Share of device time that library kernels may take under the policy `hand-written`: a cast, a transposition."""
 
 
 class Scrutiny:
@@ -103,22 +101,10 @@ class Scrutiny:
             self._lacking["launches"] = "what runs on this device cannot be seen"
         return timed
 
-    def attribute(self, policy: Policy, launches: Sequence[Launch], library: Sequence[str]) -> None:
+    def attribute(self, policy: Policy, launches: Sequence[Launch], naming: Naming, source: str = "") -> None:
         """Hold what ran on the device against the policy; what cannot be seen cannot pass `hand-written`."""
-        if policy == "any":
-            return
-        if not launches:
-            message = "hand-written kernels are demanded, but what ran on this device cannot be seen"
-            self.checks.append(CheckResult("launches", "inconclusive", message))
-            return
-        patterns = [re.compile(pattern) for pattern in library]
-        foreign = [one for one in launches if any(pattern.search(one.name) for pattern in patterns)]
-        share = sum(one.share for one in foreign)
-        if share > LIBRARY_SHARE:
-            most = max(foreign, key=lambda one: one.share)
-            self._fail(
-                "launches", f"{share:.0%} of the device time went to library kernels, most to {most.name[:120]!r}"
-            )
+        if policy != "any" and (found := attribute(launches, naming, source)) is not None:
+            self.checks.append(found)
 
     def verdict(self, before: Verdict) -> Verdict:
         """The verdict with what was found here."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from kparity.attribution import Naming
 from kparity.backend import Backend, DeviceInfo
 from kparity.case import Case
 from kparity.catalogue import Catalogue
@@ -83,7 +84,8 @@ class Station:
                 ceilings=ceilings,
                 watched=True,
                 policy=home.options.policy,
-                library_kernels=home.backend.library_kernels,
+                naming=Naming.of(home.backend),
+                full_precision=home.backend.full_precision,
                 gates=Gates(
                     functools.partial(machine.shared, counted=kind != "interpreter"),
                     functools.partial(machine.exclusive if quiet else machine.in_turn, self.device),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __version__ = "0.1.0"
 
-API_VERSION = "1.3"
+API_VERSION = "1.4"
 """What plugins build on: the hooks, `Backend` and what it exchanges. The first number changes when a plugin that worked
 may stop to work, the second when something is added."""
 

@@ -98,7 +98,7 @@ EXHAUSTING = {
         for _ in range(300):
             threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
         """,
-        "RuntimeError: can't start new thread",
+        r"RuntimeError: can't start new thread \(<candidate>",
         limits=Limits(processes=40),
     ),
     "disk filler, one file": Fault(
@@ -216,7 +216,7 @@ REACHING = {
     ),
     "calls the judge": Fault(
         "socket.create_connection(('127.0.0.1', PORT), timeout=5)",
-        "PermissionError|ConnectionRefusedError|unreachable",
+        "(PermissionError|ConnectionRefusedError|unreachable).*<candidate>",
     ),
     "writes where anybody may": Fault(
         "open(os.path.join(OUTSIDE, 'mark'), 'w')", "Read-only file system|PermissionError"

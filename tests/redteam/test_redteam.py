@@ -231,15 +231,15 @@ def test_inputs_that_are_laid_out_or_hang_together_stay_where_they_are():
     ("share", "status"), [(0.9, "failed"), (0.04, "")], ids=["a library's kernel", "a library's cast beside our own"]
 )
 def test_the_policy_looks_at_shares_of_device_time(share, status):
+    from kparity.attribution import Naming
     from kparity.records import Launch
     from kparity.scrutiny import Scrutiny
-    from kparity_nvidia.tensors import OnTensors
+    from kparity_torch.backend import TorchBackend
 
-    scrutiny = Scrutiny(None, None)
-    ran = [Launch("softmax_rows", 1.0, 1 - share), Launch("void at::native::softmax_warp_forward<float>", 1.0, share)]
-    scrutiny.attribute("hand-written", ran, OnTensors.library_kernels)
+    scrutiny, naming = Scrutiny(None, None), Naming.of(TorchBackend())
+    name = "_ZN2at6native12_GLOBAL__N_119cunn_SoftMaxForwardILi4EEvPf"
+    ran = [Launch("softmax_rows", 1.0, 1 - share), Launch(name, 1.0, share)]
+    scrutiny.attribute("any", ran, naming, "def softmax_rows(x): ...")
+    assert not scrutiny.checks
+    scrutiny.attribute("hand-written", ran, naming, "def softmax_rows(x): ...")
     assert [check.status for check in scrutiny.checks] == ([status] if status else [])
-    fills = [Launch("void at::native::vectorized_elementwise_kernel<4, at::native::FillFunctor<float>>", 1.0, 1.0)]
-    other = Scrutiny(None, None)
-    other.attribute("hand-written", fills, OnTensors.library_kernels)
-    assert not other.checks

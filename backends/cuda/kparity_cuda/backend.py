@@ -13,7 +13,7 @@ from kparity import Case, DeviceInfo, Probes, Support, Unsupported, dtypes, load
 from kparity_cuda.device import Device, DeviceLauncher, Prepared
 from kparity_cuda.kernel import CudaKernel, Rehearsal, Shaped
 from kparity_cuda.specimens import SPECIMENS
-from kparity_nvidia import OnNvidia
+from kparity_nvidia import OnNvidia, kernels
 
 SHIM_ELEMENTS = 6_000_000
 """The CPU shim refuses cases with more elements than this."""
@@ -25,11 +25,9 @@ class CudaBackend(OnNvidia):
     name: ClassVar[str] = "cuda"
     remedy: ClassVar[str] = "pip install 'kparity[cuda]'"
     specimens: ClassVar[Mapping[str, str]] = SPECIMENS
-    library_kernels: ClassVar[tuple[str, ...]] = (
-        r"cublas|cutlass|cudnn|cub::|thrust::|xmma|nvjet|splitKreduce|gemv",
-        r"^(sm\d\d_|ampere_|hopper_|gemm|void gemm)",
-        r"^cupy_",
-    )
+    library_kernels: ClassVar[tuple[str, ...]] = (*kernels.LIBRARIES, r"(^|::)(at|c10|torch)::", r"^cupy_")
+    chore_kernels: ClassVar[tuple[str, ...]] = (r"^cupy_(copy|fill)",)
+    kernel_definitions: ClassVar[tuple[str, ...]] = (*kernels.DEFINITIONS, r"kparity:\s*launch\s+(\w+)")
     guarded: ClassVar[tuple[str, ...]] = ("cupy", "cupy.cuda")
 
     _device: Device

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kparity import Case, DeviceInfo, Probes, Support, Unavailable, cpu_name
-from kparity_nvidia import OnNvidia
+from kparity_nvidia import OnNvidia, kernels
 
 _WIDE = ("float64", "int64", "uint64")
 _KINDS = {"gpu": "gpu", "cuda": "gpu", "rocm": "gpu", "cpu": "cpu"}
@@ -26,15 +26,17 @@ class JaxBackend(OnNvidia):
 
     64-bit types are exact: JAX's 64-bit mode is switched on around every transfer, compilation and call that involves
     one, and nowhere else, so that the other kernels are the ones that a JAX user gets.
+
+    Under the policy `hand-written`, what XLA makes of a candidate's operations is its own; products that XLA hands to a
+    library or to a template of its own, and whatever else was compiled beforehand, are not.
     """
 
     name: ClassVar[str] = "jax"
     remedy: ClassVar[str] = "pip install 'kparity[jax]'"
     on_default_stream: ClassVar[bool] = False
-    library_kernels: ClassVar[tuple[str, ...]] = (
-        r"cublas|cutlass|cudnn|cub::|thrust::|xmma|nvjet|splitKreduce|gemv",
-        r"^(sm\d\d_|ampere_|hopper_|gemm|void gemm)",
-        r"fusion|^(loop|input|wrapped)_",
+    library_kernels: ClassVar[tuple[str, ...]] = (*kernels.LIBRARIES, r"^_Z", r"gemm_fusion|^triton_gemm|(^|_)dot(_|$)")
+    full_precision: ClassVar[str] = (
+        "jax.lax.Precision.HIGHEST as precision= of the product, or jax.default_matmul_precision('highest') around it"
     )
     guarded: ClassVar[tuple[str, ...]] = ("jax", "jax.numpy", "jax:Array")
 

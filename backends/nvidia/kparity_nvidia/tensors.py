@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from kparity_nvidia import poisoning
+from kparity_nvidia import kernels, poisoning
 from kparity_nvidia.mixin import OnNvidia
 
 if TYPE_CHECKING:
@@ -18,15 +18,19 @@ class OnTensors(OnNvidia):
     """What lets kparity watch implementations on torch tensors, on the CPU and on any GPU that torch knows.
 
     Attributes:
-        library_kernels: kernels of PyTorch and of NVIDIA's libraries; fills and copies are nobody's merit.
+        library_kernels: kernels of PyTorch, of `torch.compile` and of NVIDIA's libraries.
+        chore_kernels: fills and copies are nobody's merit.
     """
 
     library_kernels: ClassVar[tuple[str, ...]] = (
-        r"at::native::(?!.*(Fill|fill|copy|Copy|CatArray))",
-        r"cublas|cutlass|cudnn|cub::|thrust::|cusparse|cufft",
-        r"^(sm\d\d_|ampere_|hopper_|nvjet|gemm|flash_|fmha|void gemm)",
-        r"xmma|softmax_warp|splitKreduce|gemv|dot_kernel|reduce_1Block",
+        *kernels.LIBRARIES,
+        r"(^|::)(at|c10|caffe2|torch|pytorch_flash|at_cuda_detail)::",
+        r"^(void )?(\(anonymous namespace\)|<unnamed>)::softmax_warp_",
+        r"(^|::)(cunn_SoftMax|fmha_cutlass)",
+        r"^triton_(poi|red|per|tem|for|mm|bmm|unk)_",
     )
+    chore_kernels: ClassVar[tuple[str, ...]] = (r"at::native::.*(FillFunctor|_copy_kernel_cuda|CatArrayBatchedCopy)",)
+    kernel_definitions: ClassVar[tuple[str, ...]] = kernels.DEFINITIONS
     guarded: ClassVar[tuple[str, ...]] = (
         "torch",
         "torch.cuda",

@@ -33,6 +33,7 @@ class TorchBackend(OnTensors):
 
     name: ClassVar[str] = "torch"
     remedy: ClassVar[str] = "pip install 'kparity[torch]'"
+    full_precision: ClassVar[str] = "torch.set_float32_matmul_precision('highest'), which is the default"
     specimens: ClassVar[Mapping[str, str]] = SPECIMENS
     _torch: types.ModuleType
     _device: torch.device

@@ -31,6 +31,7 @@ class TritonBackend(OnTensors):
 
     name = "triton"
     remedy = "pip install 'kparity[triton]'"
+    full_precision = "input_precision='ieee' of tl.dot"
     specimens = SPECIMENS
     _device: torch.device
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -322,13 +324,17 @@ def submit(executable: Executable, arguments: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(returned) if isinstance(returned, tuple | list) else (returned,)
 
 
+_STDLIB = os.path.dirname(os.__file__) + os.sep
+
+
 def describe(error: BaseException) -> str:
-    """Exception type, message and the innermost line outside kparity itself and the frameworks' packages."""
+    """Exception type, message and the innermost line outside kparity, the frameworks' packages and Python's own."""
     text = f"{type(error).__name__}: {error}".strip()
     trace, place = error.__traceback__, ""
     while trace is not None:
         filename = trace.tb_frame.f_code.co_filename
-        if "site-packages" not in filename and "/kparity/" not in filename and not filename.startswith("<frozen"):
+        foreign = re.search(r"(site|dist)-packages|/kparity/|^<frozen|\.pyx$", filename) or filename.startswith(_STDLIB)
+        if not foreign:
             place = f" ({filename.rsplit('/', 1)[-1]}, line {trace.tb_lineno})"
         trace = trace.tb_next
     return text + place
