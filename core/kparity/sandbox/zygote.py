@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import msgspec
 
@@ -32,6 +32,9 @@ from kparity.loading import resolve
 from kparity.sandbox import linux, worker
 from kparity.sandbox.confine import Attempts, confine, in_use, separate
 from kparity.sandbox.limits import Limits
+
+_IDLE_S = 0.1
+"""Seconds without a request after which there is time for what the next workers need."""
 
 STATUS = struct.Struct("!i")
 """What a keeper reports: how the worker ended, as `os.waitpid` puts it."""
@@ -78,8 +81,12 @@ def main() -> None:
     bell, ringer = _bell()
     keepers: dict[int, str] = {}
     home = _home()
+    further: Literal["unwanted", "wanted", "done"] = "unwanted"
     while True:
-        ready = select.select([control.fileno(), bell], [], [])[0]
+        ready = select.select([control.fileno(), bell], [], [], _IDLE_S if further == "wanted" else None)[0]
+        if not ready:
+            _import_statistics()
+            further = "done"
         if bell in ready:
             _drain(bell)
             _reap(keepers)
@@ -88,6 +95,8 @@ def main() -> None:
             if not payload:
                 return
             birth = msgspec.msgpack.decode(payload, type=Birth)
+            if birth.limits is not None and planted.target and further == "unwanted":
+                further = "wanted"  # where one candidate came, more will
             sys.stdout.flush()
             sys.stderr.flush()
             folder = "" if birth.limits is None else tempfile.mkdtemp(prefix="kparity-")
@@ -123,6 +132,14 @@ def _leave() -> bool:
     except OSError:  # the keeper tries for itself, and knows how without being root
         return False
     return True
+
+
+def _import_statistics() -> None:
+    """What every worker that takes times imports: it takes longer than the times do."""
+    with contextlib.suppress(ImportError):
+        import scipy.stats  # noqa: F401
+    gc.collect()
+    gc.freeze()
 
 
 def _import_ahead() -> None:
