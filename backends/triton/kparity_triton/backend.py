@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -105,6 +106,10 @@ class TritonBackend(OnTensors):
             return
         import triton.language  # noqa: F401
 
+        if torch.version.cuda is not None and "TRITON_INTERPRET" not in os.environ:
+            with contextlib.suppress(Exception):  # whoever launches a kernel will meet it again
+                _build_launcher()
+
     def put(self, array: np.ndarray) -> torch.Tensor:
         """Copy to the device; bfloat16, which torch does not take from NumPy, travels as int16."""
         import torch
@@ -153,6 +158,17 @@ class TritonBackend(OnTensors):
         from kparity_triton.null import launch_nothing
 
         return Probes(launch_nothing, torch.clone, torch.matmul, matmul_tf32=tf32_product if self.has_tf32() else None)
+
+
+def _build_launcher() -> None:
+    """Build and load the C helper of Triton's launches: with the private cache of a candidate, each would build it.
+
+    It asks the driver nothing.
+    """
+    from triton.backends.nvidia.driver import CudaDriver
+    from triton.runtime import driver
+
+    driver.set_active(CudaDriver())
 
 
 def _driver_version() -> str:
