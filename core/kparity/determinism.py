@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from kparity.draws import same_bytes
 from kparity.inputs import Arrays
 from kparity.problem import Problem
 from kparity.records import CheckResult, Determinism
@@ -50,11 +49,4 @@ def examine(
 
 
 def _identical(ones: Arrays, others: Arrays) -> bool:
-    return len(ones) == len(others) and all(
-        one.shape == other.shape and one.dtype == other.dtype and np.array_equal(_bytes(one), _bytes(other))
-        for one, other in zip(ones, others, strict=True)
-    )
-
-
-def _bytes(array: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return len(ones) == len(others) and all(map(same_bytes, ones, others))

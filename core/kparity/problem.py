@@ -18,6 +18,8 @@ from kparity.spec import KernelSpec
 from kparity.stability import instability
 from kparity.threads import quiet
 
+_LOOKED_AT = 8
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -33,6 +35,8 @@ class Problem:
         unstable: why the reference cannot be trusted on these inputs; empty where it can.
         chosen: for a piece, which indices of the whole it holds along each independent axis.
         examined: whether it was examined that the reference is stable, or is where pieces are judged.
+        looked_at: the pieces besides the sample that were last judged, by what they hold: outputs of many
+            implementations look odd in the same places.
     """
 
     spec: KernelSpec
@@ -47,6 +51,7 @@ class Problem:
     chosen: Mapping[str, np.ndarray] = field(default_factory=dict)
     unstable: str = ""
     examined: bool = False
+    looked_at: dict[tuple[bytes, ...], Problem] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def pose(cls, spec: KernelSpec, case: Case, seed: int, cache: OracleCache | None = None) -> Problem:
@@ -77,7 +82,7 @@ class Problem:
 
     def pieces(self, outputs: Arrays) -> list[tuple[Problem, Arrays]]:
         """The sample, and the slices of these outputs that look odd, each with its piece of the outputs."""
-        odd = [self._part(chosen, None) for chosen in oddities(self.spec, self.case, outputs)]
+        odd = [self._odd(chosen) for chosen in oddities(self.spec, self.case, outputs)]
         return [(part, cut_outputs(self.spec, outputs, part.chosen)) for part in (*self.parts, *odd)]
 
     @property
@@ -94,7 +99,9 @@ class Problem:
     def nbytes(self) -> int:
         """Bytes of every array that the problem holds, those of its parts included."""
         own = (*self.inputs, *self.oracle, *self.bounds, *self.honest.errors)
-        return sum(array.nbytes for array in own) + sum(part.nbytes for part in self.parts)
+        return sum(array.nbytes for array in own) + sum(
+            part.nbytes for part in (*self.parts, *list(self.looked_at.values()))
+        )
 
     @classmethod
     def _unsolved(
@@ -132,4 +139,12 @@ class Problem:
 
     def _part(self, chosen: Mapping[str, np.ndarray], cache: OracleCache | None) -> Problem:
         case, inputs = restrict(self.spec, self.case, self.inputs, chosen)
-        return replace(self, case=case, inputs=inputs, chosen=chosen, parts=())._solved(cache)
+        return replace(self, case=case, inputs=inputs, chosen=chosen, parts=(), looked_at={})._solved(cache)
+
+    def _odd(self, chosen: Mapping[str, np.ndarray]) -> Problem:
+        key = tuple(indices.tobytes() for indices in chosen.values())
+        piece = self.looked_at.get(key) or self._part(chosen, None)
+        self.looked_at[key] = piece
+        for old in list(self.looked_at)[:-_LOOKED_AT]:
+            self.looked_at.pop(old, None)
+        return piece

@@ -11,6 +11,7 @@ import numpy as np
 from kparity import DeviceInfo, Unavailable
 from kparity_cuda import cubin
 from kparity_cuda.kernel import C_TYPES, VECTOR, Grid
+from kparity_cuda.scatter import Scatter
 
 
 def absence() -> str | None:
@@ -73,6 +74,7 @@ class Gpu:
         self._arch = f"sm_{properties['major']}{properties['minor']}"
         self.multiprocessors = int(properties["multiProcessorCount"])
         self._native: dict[np.dtype[Any], bool] = {}
+        self._scatter = Scatter.loaded()
         self.info = DeviceInfo(
             backend="cuda",
             name=properties["name"].decode(),
@@ -108,7 +110,11 @@ class Gpu:
         """Overwrite elements in place, through an integer view."""
         carrier = f"uint{8 * values.dtype.itemsize}"
         bits = _buffer(array).reshape(-1).view(carrier)
-        bits[self._cupy.asarray(positions)] = self._cupy.asarray(values.view(carrier))
+        places, changed = self._cupy.asarray(positions), self._cupy.asarray(values.view(carrier))
+        if self._scatter is None:
+            bits[places] = changed
+        else:
+            self._scatter(bits, places, changed)
         return array
 
     def duplicate(self, array: Any) -> Any:
@@ -151,7 +157,9 @@ class Gpu:
     def poison(self, sizes: Sequence[int]) -> bool:
         """Fill and free a few blocks of each size of CuPy's pool."""
         for size in sizes:
-            blocks = [self._cupy.full(max(size, 1), 0xFF, self._cupy.uint8) for _ in range(3)]
+            blocks = [self._cupy.empty(max(size, 1), self._cupy.uint8) for _ in range(3)]
+            for block in blocks:
+                block.data.memset_async(0xFF, block.nbytes)
             del blocks
         return True
 

@@ -107,8 +107,9 @@ class TritonBackend(OnTensors):
         import triton.language  # noqa: F401
 
         if torch.version.cuda is not None and "TRITON_INTERPRET" not in os.environ:
-            with contextlib.suppress(Exception):  # whoever launches a kernel will meet it again
-                _build_launcher()
+            for prepare in (_build_launcher, _know_itself, _import_dialect):
+                with contextlib.suppress(Exception):  # whoever launches a kernel will meet it again
+                    prepare()
 
     def put(self, array: np.ndarray) -> torch.Tensor:
         """Copy to the device; bfloat16, which torch does not take from NumPy, travels as int16."""
@@ -169,6 +170,18 @@ def _build_launcher() -> None:
     from triton.runtime import driver
 
     driver.set_active(CudaDriver())
+
+
+def _know_itself() -> None:
+    """Have Triton compute the digest of its own files, which it remembers: the first compilation would take it."""
+    from triton.runtime.cache import triton_key
+
+    triton_key()
+
+
+def _import_dialect() -> None:
+    """What Triton imports when it first launches a kernel."""
+    import triton.experimental.gluon.nvidia.hopper  # noqa: F401
 
 
 def _driver_version() -> str:

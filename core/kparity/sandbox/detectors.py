@@ -16,8 +16,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kparity.backend import Backend
 from kparity.loading import resolve
 
@@ -39,27 +37,29 @@ class Integrity:
     def changed(self) -> list[str]:
         """Names of what was replaced or removed since."""
         now = self._look()
-        names = [name for name, one in self._seen.items() if now.get(name) != one]
+        names = [".".join(name) for name, one in self._seen.items() if now.get(name) != one]
         backend, before = self._instance
         added = [name for name in vars(backend) if name not in before and hasattr(type(backend), name)]
         return sorted(names) + [f"backend.{name}" for name in added]
 
-    def _look(self) -> dict[str, tuple[int, ...]]:
-        found: dict[str, tuple[int, ...]] = {}
+    def _look(self) -> dict[tuple[str, ...], tuple[int, ...]]:
+        found: dict[tuple[str, ...], tuple[int, ...]] = {}
         modules = [name for name in list(sys.modules) if name.partition(".")[0] == "kparity"]
         targets: list[tuple[str, Any]] = [(name, sys.modules[name]) for name in (*modules, *_STDLIB)]
         kinds = type(self._instance[0]).__mro__[:-1]
         targets += [(f"{kind.__module__}:{kind.__qualname__}", kind) for kind in kinds]
         targets += [(name, _named(name)) for name in self._guarded]
         for name, target in targets:
-            found[name] = (id(target),)
+            found[name,] = (id(target),)
             for attribute, value in list(vars(target).items()):
-                if callable(value) or isinstance(value, _DESCRIPTORS):
-                    found[f"{name}.{attribute}"] = _identity(value)
-                if isinstance(value, type) and value.__module__.startswith("kparity"):
-                    for member, inner in list(vars(value).items()):
-                        if isinstance(inner, _CALLABLE):
-                            found[f"{name}.{attribute}.{member}"] = _identity(inner)
+                if type(value) is types.FunctionType:
+                    found[name, attribute] = (id(value), id(value.__code__), id(value.__defaults__))
+                elif callable(value) or isinstance(value, _DESCRIPTORS):
+                    found[name, attribute] = _identity(value)
+                    if isinstance(value, type) and value.__module__.startswith("kparity"):
+                        for member, inner in list(vars(value).items()):
+                            if isinstance(inner, _CALLABLE):
+                                found[name, attribute, member] = _identity(inner)
         return found
 
 
@@ -126,15 +126,6 @@ class Census:
         while (found := self.threads() + self.processes()) and time.monotonic() < deadline:
             time.sleep(0.01)
         return found
-
-
-def same_bytes(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two arrays are the same to the last bit, NaN included: a comparison costs a tenth of two digests."""
-    if one.dtype != other.dtype or one.shape != other.shape:
-        return False
-    carrier = np.uint8 if one.nbytes % 8 else np.uint64
-    bits, others = (np.ascontiguousarray(each).reshape(-1).view(np.uint8).view(carrier) for each in (one, other))
-    return bool(np.array_equal(bits, others))
 
 
 def overlapping(backend: Backend, arrays: Sequence[Any], others: Sequence[Any]) -> bool | None:

@@ -10,8 +10,9 @@ import numpy as np
 
 from kparity.assurance import Detector
 from kparity.backend import Backend
+from kparity.draws import same_bytes
 from kparity.records import CheckResult
-from kparity.sandbox.detectors import Census, Integrity, ProcessState, overlapping, same_bytes
+from kparity.sandbox.detectors import Census, Integrity, ProcessState, overlapping
 from kparity.sandbox.engine import Seen
 
 LATER_S = 0.03
