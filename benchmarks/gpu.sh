@@ -25,7 +25,7 @@ step() {
 }
 
 JOBS=$(($(nproc) / 2))
-step 40 throughput.py --seconds 5 --fresh 1 --backend triton --backend cuda --backend jax --backend torch
-step 50 faults.py --backend cuda --backend torch --backend jax
+step 40 throughput.py --seconds 5 --fresh 1 --backend triton --backend cuda --backend jax
+step 50 faults.py --backend cuda --backend torch --backend jax --backend triton
 step 95 redteam.py --gpu --jobs "$((JOBS > 1 ? JOBS : 1))"
 exit $STATUS
