@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,10 +50,7 @@ class CudaBackend(OnNvidia):
         with contextlib.suppress(ImportError):
             import cupy  # noqa: F401
 
-        from kparity_cuda import gpu, scatter, shim  # noqa: F401
-
-        if Path("/dev/nvidiactl").exists():
-            scatter.prepare()
+        from kparity_cuda import gpu, shim  # noqa: F401
 
     def put(self, array: np.ndarray) -> Any:
         return self._device.put(array)

@@ -1,62 +1,57 @@
-"""Overwriting single elements on the GPU with a kernel that is compiled once, before workers are forked.
+"""Overwriting single elements on the GPU, with a kernel that needs no compiler.
 
-CuPy compiles one of its own in every process whose cache is empty, as a candidate's is.
+CuPy compiles one of its own in every process whose cache is empty, as a candidate's is: a fifth of a second. This one is
+PTX, which the driver translates for the GPU at hand in no time.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
 from typing import Any, Self
 
 import numpy as np
 
-from kparity_cuda import cubin
-
-_ARCHITECTURES = ("compute_75", "compute_52")
-"""The oldest that NVRTC 13 and that its predecessors know: the driver translates for newer ones."""
 _THREADS = 256
-_SOURCE = """
-#define SCATTER(BYTES, WORD) \\
-    extern "C" __global__ void kparity_scatter_##BYTES( \\
-        WORD* target, const long long* places, const WORD* values, long long count) { \\
-        long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x; \\
-        if (i < count) target[places[i]] = values[i]; \\
-    }
-SCATTER(1, unsigned char)
-SCATTER(2, unsigned short)
-SCATTER(4, unsigned int)
-SCATTER(8, unsigned long long)
+_HEADER = """
+.version 6.3
+.target sm_75
+.address_size 64
 """
+_KERNEL = """
+// target[places[i]] = values[i] for i below count; elements of {size} bytes
+.visible .entry kparity_scatter_{size}(
+    .param .u64 target, .param .u64 places, .param .u64 values, .param .u64 count)
+{{
+    .reg .pred %outside;
+    .reg .b32 %block, %threads, %thread;
+    .reg .b64 %i, %first, %count, %base, %at, %place, %value;
 
-
-@functools.cache
-def image() -> bytes:
-    """PTX of the kernels, for elements of one, two, four and eight bytes.
-
-    Raises:
-        ImportError: NVRTC cannot be loaded.
-        Exception: it does not compile them; what it raised last.
-    """
-    nvrtc = cubin.nvrtc()
-    refused: Exception | None = None
-    for architecture in _ARCHITECTURES:
-        program = nvrtc.createProgram(_SOURCE, "scatter.cu", (), ())
-        try:
-            nvrtc.compileProgram(program, (f"--gpu-architecture={architecture}",))
-            return bytes(nvrtc.getPTX(program))
-        except Exception as error:
-            refused = error
-        finally:
-            nvrtc.destroyProgram(program)
-    assert refused is not None
-    raise refused
-
-
-def prepare() -> None:
-    """Compile them now, where that can be done."""
-    with contextlib.suppress(Exception):
-        image()
+    mov.u32 %block, %ctaid.x;
+    mov.u32 %threads, %ntid.x;
+    mov.u32 %thread, %tid.x;
+    mul.wide.u32 %first, %block, %threads;
+    cvt.u64.u32 %i, %thread;
+    add.u64 %i, %i, %first;
+    ld.param.u64 %count, [count];
+    setp.ge.u64 %outside, %i, %count;
+    @%outside ret;
+    ld.param.u64 %base, [places];
+    cvta.to.global.u64 %base, %base;
+    mad.lo.u64 %at, %i, 8, %base;
+    ld.global.u64 %place, [%at];
+    ld.param.u64 %base, [values];
+    cvta.to.global.u64 %base, %base;
+    mad.lo.u64 %at, %i, {size}, %base;
+    ld.global.u{bits} %value, [%at];
+    ld.param.u64 %base, [target];
+    cvta.to.global.u64 %base, %base;
+    mad.lo.u64 %at, %place, {size}, %base;
+    st.global.u{bits} [%at], %value;
+    ret;
+}}
+"""
+_SIZES = (1, 2, 4, 8)
+PTX = _HEADER + "".join(_KERNEL.format(size=size, bits=8 * size) for size in _SIZES)
+"""The kernels, for elements of one, two, four and eight bytes."""
 
 
 class Scatter:
@@ -66,12 +61,12 @@ class Scatter:
         import cupy
 
         module = cupy.cuda.function.Module()
-        module.load(image())
-        self._kernels = {size: module.get_function(f"kparity_scatter_{size}") for size in (1, 2, 4, 8)}
+        module.load(PTX.encode())
+        self._kernels = {size: module.get_function(f"kparity_scatter_{size}") for size in _SIZES}
 
     @classmethod
     def loaded(cls) -> Self | None:
-        """The kernels; None where NVRTC or the driver refuses them."""
+        """The kernels; None where the driver refuses them, on a GPU older than Turing for one."""
         try:
             return cls()
         except Exception:
