@@ -1,7 +1,7 @@
 """Overwriting single elements on the GPU, with a kernel that needs no compiler.
 
-CuPy compiles one of its own in every process whose cache is empty, as a candidate's is: a fifth of a second. This one is
-PTX, which the driver translates for the GPU at hand in no time.
+CuPy compiles one of its own in every process whose cache is empty, as a candidate's is. This one is PTX, which the
+driver translates for the GPU at hand.
 """
 
 from __future__ import annotations
