@@ -10,6 +10,12 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 
 
+def earlier(folder: Path | None, name: str, keep: bool) -> dict[str, Any]:
+    """What stands in a file that is to be added to; nothing where it is to be written anew, or is not there."""
+    path = folder / name if folder is not None and keep else None
+    return read(path, name) if path is not None and path.exists() else {}
+
+
 def read(source: str | Path, name: str) -> dict[str, Any]:
     """The results in `name`, such as `redteam.json`.
 

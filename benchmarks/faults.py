@@ -27,7 +27,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from committed import read
+from committed import earlier, read
 from isolation import SOURCES
 
 from kparity import DeviceInfo, Session
@@ -61,19 +61,25 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names that contain this")
     parser.add_argument("--backend", action="append", choices=list(SOURCES), help="only this one; may be repeated")
     parser.add_argument("--jobs", type=int, default=min(8, os.cpu_count() or 1), help="faults side by side")
+    parser.add_argument("--keep", action="store_true", help="keep what the folder holds of other backends")
     arguments = parser.parse_args()
     if arguments.source:
         results = read(arguments.source, "faults.json")
     else:
-        results = attempt(arguments.backend or list(SOURCES), arguments.only, arguments.out, arguments.jobs)
+        backends = arguments.backend or list(SOURCES)
+        kept = earlier(arguments.out, "faults.json", arguments.keep)
+        results = attempt(backends, arguments.only, arguments.out, arguments.jobs, kept)
     missed = show(results)
     if arguments.check and missed:
         sys.exit(f"{len(missed)} missed: " + "; ".join(missed))
 
 
-def attempt(backends: list[str], only: str, out: Path | None, jobs: int) -> dict[str, Any]:
-    """Try every fault; written after each few, so that an interruption loses those."""
-    results: dict[str, Any] = {"devices": {}, "missing": {}, "faults": [], "seconds": 0.0}
+def attempt(
+    backends: list[str], only: str, out: Path | None, jobs: int, kept: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Try every fault, beside what is kept of other backends; written after each few: an interruption loses those."""
+    results: dict[str, Any] = {"devices": {}, "missing": {}, "faults": [], "seconds": 0.0, **(kept or {})}
+    results["faults"] = [one for one in results["faults"] if one["backend"] not in backends]
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="kparity-faults-") as name, courts.workplace(Path(name)):
         for backend in backends:

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import isolation
-from committed import read
+from committed import earlier, read
 from isolation import SHAPE, SOURCES, TASK
 
 from kparity import Cascade, DeviceInfo, Evaluation, Evaluator, KparityError, Options, Session, cpu_name
@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="for each measurement (default %(default)s)")
     parser.add_argument("--fresh", type=int, default=2, help="at most so many fresh interpreters (default %(default)s)")
     parser.add_argument("--workers", type=int, default=0, help="at a time; one for each core by default")
+    parser.add_argument("--keep", action="store_true", help="keep what the folder holds of other backends")
     parser.add_argument("--check", action="store_true", help="exit 1 when a goal is missed")
     parser.add_argument("--from", dest="source", help="results to read instead of measuring: a folder, or 'auto'")
     parser.add_argument("--once", metavar="BACKEND", help=argparse.SUPPRESS)
@@ -70,17 +71,25 @@ def main() -> None:
     if arguments.source:
         results = read(arguments.source, NAME)
     else:
+        kept = earlier(arguments.out, NAME, arguments.keep).get("backends", {})
         results = measure(
-            arguments.backend or list(SOURCES), arguments.seconds, arguments.fresh, arguments.workers, arguments.out
+            arguments.backend or list(SOURCES),
+            arguments.seconds,
+            arguments.fresh,
+            arguments.workers,
+            arguments.out,
+            kept,
         )
     missed = show(results)
     if arguments.check and missed:
         sys.exit("missed: " + "; ".join(missed))
 
 
-def measure(backends: list[str], seconds: float, fresh: int, workers: int, out: Path | None) -> dict[str, Any]:
-    """Everything on this machine; written after each answer, so that an interruption loses one."""
-    results: dict[str, Any] = {"cpu": cpu_name(), "cores": os.cpu_count(), "backends": {}}
+def measure(
+    backends: list[str], seconds: float, fresh: int, workers: int, out: Path | None, kept: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Everything on this machine, beside what is kept; written after each answer, so that an interruption loses one."""
+    results: dict[str, Any] = {"cpu": cpu_name(), "cores": os.cpu_count(), "backends": dict(kept or {})}
     started = time.perf_counter()
     with Session() as session:
         for name in backends:

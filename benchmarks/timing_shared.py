@@ -33,6 +33,7 @@ COMPANION_TURNS = (1, 4, 7, 9)
 """Repeats after which the companion measures too, so that both see the same drift."""
 
 CALIBRATING = 20
+CORRECTIONS = 2
 """Pairs of blocks from which the cost of extra work is measured."""
 
 
@@ -303,25 +304,29 @@ def calibrated(
     fraction: float,
     *,
     cold: bool,
+    rounds: int = CALIBRATING,
 ) -> tuple[int, Contestant]:
-    """A contestant slower than `plain` by `fraction`: the extra work follows from its cost at two amounts.
+    """A contestant slower than `plain` by `fraction`: the extra work follows from its cost at two amounts, corrected.
 
     Args:
         slow: makes a contestant of a candidate's source text.
         source: such a text with that amount of extra work.
         amounts: little and much, to measure what a unit of it costs.
+        rounds: how often each is measured.
     """
 
     def excess(amount: int) -> float:
         slowed = slow(source(amount))
         ratios = []
-        for _ in range(CALIBRATING):
+        for _ in range(rounds):
             one, other = (side.sample(10, cold) for side in (slowed, plain))
             pair = (one.device, other.device) if one.device else (one.end_to_end, other.end_to_end)
             ratios.append(statistics.median(pair[0]) / statistics.median(pair[1]))
         return statistics.median(ratios) - 1
 
     low, high = (excess(amount) for amount in amounts)
-    amount = round(amounts[0] + (fraction - low) * (amounts[1] - amounts[0]) / (high - low))
-    amount = max(amounts[0], amount)
+    each = (high - low) / (amounts[1] - amounts[0])
+    amount = max(amounts[0], round(amounts[0] + (fraction - low) / each))
+    for _ in range(CORRECTIONS):
+        amount = max(amounts[0], round(amount + (fraction - excess(amount)) / each))
     return amount, slow(source(amount))

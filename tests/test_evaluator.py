@@ -201,3 +201,23 @@ def test_no_candidate_is_judged_on_inputs_that_were_drawn_before_its_source(sess
     seed = draws.seed(first)
     assert draws.seed(second) == seed
     assert draws.seed(next(numbers)) != seed
+
+
+def test_what_passed_is_called_again_after_the_last_draw_of_a_case(session):
+    cascade = Cascade(draws=3, timing="none", hunt=False)
+    with Evaluator(session, workers=1, cascade=cascade) as evaluator:
+        outcome = evaluator.submit("toy/scale", "toy", GOOD, dtypes=["float32"], roles=["edge"]).result(60)
+    assert outcome.passed
+    seen = [one.detection for one in outcome.evaluations]
+    assert len(seen) % 3 == 0
+    for place, detection in enumerate(seen):
+        assert ("repeated" in detection.in_force) == (place % 3 == 2)
+        assert detection.called_again == (place % 3 == 2)
+        assert detection.level == seen[-1].level != "low"
+
+
+def test_workers_of_later_candidates_have_the_statistics_imported(evaluator):
+    source = "import sys\n\ndef scale(x, factor=2.0):\n    raise RuntimeError('scipy.stats' in sys.modules)\n"
+    deadline = time.monotonic() + 60
+    while "True" not in evaluator.submit("toy/scale", "toy", source).result(60).message:
+        assert time.monotonic() < deadline

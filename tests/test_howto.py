@@ -113,13 +113,24 @@ def test_the_readmes_figures_are_those_of_the_committed_results():
     truth = json.loads(sorted(results.glob("*/timing_truth.json"))[-1].read_text())["truth"]
     off = max(abs(row["off"]) for row in truth)
     assert f"within {off:.1%} of torch's profiler, {len(truth)} kernels" in readme.replace(" %", "%")
-    tried = json.loads(sorted(results.glob("*/redteam.json"))[-1].read_text())["candidates"]
-    right = {
-        kind: [not one["wrong"] for one in tried if one["kind"] == kind and not one["skipped"]]
-        for kind in ("cheats", "honest")
+    folders = re.findall(r"redteam\.py --from (\S+[^`\s])", readme)
+    assert len(folders) == len(list(results.glob("*/redteam.json")))
+    for folder in folders:
+        tried = json.loads((ROOT / folder / "redteam.json").read_text())["candidates"]
+        right = {
+            kind: [not one["wrong"] for one in tried if one["kind"] == kind and not one["skipped"]]
+            for kind in ("cheats", "honest")
+        }
+        cheats, honest = (f"{sum(right[kind])} of {len(right[kind])}" for kind in ("cheats", "honest"))
+        assert (
+            f" {cheats}, and {honest} honest candidates pass | `python benchmarks/redteam.py --from {folder}`" in readme
+        )
+    (folder,) = re.findall(r"throughput\.py --from (\S+[^`\s])", readme)
+    rates = {
+        name: f"{one['a_minute']:.0f}"
+        for name, one in json.loads((ROOT / folder / "throughput.json").read_text())["backends"].items()
     }
-    cheats, honest = (f"{sum(right[kind])} of {len(right[kind])}" for kind in ("cheats", "honest"))
-    assert f"| {cheats}, and {honest} honest candidates pass" in readme
+    assert f"{rates['triton']} in Triton, {rates['cuda']} in CUDA C++, {rates['jax']} in JAX" in readme
     (run,) = re.findall(r"kparity report (\S+/verify)", readme)
     _, records = read_run(ROOT / run)
     passed = sum(one.status == "passed" for one in records)

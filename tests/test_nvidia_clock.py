@@ -125,6 +125,33 @@ def test_one_call_that_looks_outlasted_among_many_is_put_down_to_the_host(driver
     assert len(timed(EventsClock(context), context, side_s=lambda number: 2e-3 * (number == 3))) == 8
 
 
+class Sleeper(Driver):
+    """Its host sleeps while it waits for more than half a millisecond, and takes 26 us to find the device idle then."""
+
+    slept = False
+
+    def wait_for(self, event):
+        self.slept = event[0] - self.host_clock.now_ns > 500_000
+        super().wait_for(event)
+
+    def synchronize(self):
+        super().synchronize()
+        if self.slept:
+            self.host_clock.now_ns += 26_000
+            self.slept = False
+
+
+def test_a_host_that_slept_over_a_long_call_is_not_taken_for_work_aside(host_clock, driver):
+    driver()
+    context = Sleeper(host_clock)
+    clock = EventsClock(context)
+    report = self_test(clock)
+    assert report.trusted, report.faults
+    assert timed(clock, context, main_s=2e-3) == pytest.approx([2e-3] * 8, rel=0.02)
+    with pytest.raises(OutlastedError):
+        timed(clock, context, main_s=2e-3, side_s=lambda number: 2.2e-3)
+
+
 def test_events_are_used_again(driver):
     context = driver()
     clock = EventsClock(context)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kparity import open_run
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 IMAGES = DOCS / "images"
@@ -64,3 +66,11 @@ def test_every_picture_stands_on_a_page_with_words_for_those_who_cannot_see_it(p
     said = [alt for text in pages.values() for alt in re.findall(rf"!\[([^\]]*)\]\(\S*{path.name}\)", text)]
     assert said, f"no page shows {path.name}"
     assert all(len(alt.split()) >= 5 for alt in said)
+
+
+def test_the_committed_report_holds_every_committed_run(script):
+    held = (ROOT / "benchmarks" / "results" / "report.html").read_text()
+    for folder in script("make_report").committed():
+        info = open_run(folder).info
+        assert info.started_at in held, "run 'python docs/images/make_report.py --html benchmarks/results/report.html'"
+        assert all(device.name in held for device in info.devices)

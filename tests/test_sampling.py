@@ -85,6 +85,21 @@ def test_the_sample_holds_both_ends_a_run_and_single_rows_and_is_secret(problem)
     assert len(np.intersect1d(rows, other)) < len(rows) // 2
 
 
+def test_odd_slices_that_outputs_have_in_common_are_judged_once(problem, right):
+    def odd(output):
+        return [piece for piece, _ in problem.pieces((output,))[len(problem.parts) :]]
+
+    first = odd(right)
+    assert all(one is other for one, other in zip(first, odd(right.copy()), strict=True))
+    for row in range(1, 60, 3):
+        wrong = right.copy()
+        wrong[row] *= 3
+        assert verdict(problem, wrong).status == "failed"
+        assert any(row in piece.chosen["rows"] for piece in odd(wrong))
+    assert problem.nbytes < 8 * right.nbytes
+    assert verdict(problem, right).status == "passed"
+
+
 def test_a_later_call_is_judged_on_a_smaller_sample_of_its_own(problem, right):
     first = problem.parts[0].chosen["rows"]
     later = problem.altered(8, problem.inputs, problem.inputs_digest)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pretend import TICK_NS, ScriptedClock, plugin
 from toy import Plugin, ToyBackend, implementation, scale
 
+import kparity.sandbox.engine as engine_module
 import kparity.testing.pretend as pretend_module
 from kparity import (
     Activity,
@@ -30,7 +31,7 @@ from kparity import (
     read_run,
 )
 from kparity.backend import Support
-from kparity.clock import ClockReport
+from kparity.clock import ClockReport, self_test
 from kparity.frequency import processor_telemetry
 from kparity.records import Ceilings, Conditions, Evaluation
 from kparity.roofline import remember_ceilings
@@ -529,6 +530,20 @@ def test_faults_reach_the_record_from_a_worker(caches, tmp_path):
         report = read_run(tmp_path / "run")[0].clocks[f"{name}:steady"]
         assert isinstance(report, ClockReport)
         assert any(fault in one for one in report.faults)
+
+
+def test_a_run_tests_a_clock_once(host_clock, caches, monkeypatch):
+    tested = []
+
+    def noted(clock):
+        tested.append(clock)
+        return self_test(clock)
+
+    monkeypatch.setattr(engine_module, "self_test", noted)
+    session = Session(extra=[plugin(FaultyBackend())], discover=False)
+    outcome = session.evaluate("toy/scale", FaultyBackend.name, name="steady", cases=CASE, options=INLINE)
+    assert "device" in measurands(outcome.evaluations[0])
+    assert len(tested) == 1
 
 
 def test_a_clock_that_was_found_sound_elsewhere_is_not_tested_again(host_clock):

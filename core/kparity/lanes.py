@@ -100,7 +100,7 @@ class Lane:
             others = [*others, earlier] if earlier is not None else others
             shared = best_ceilings(None, others)
             known = known_ceilings(shared) if shared is not None else ()
-            measured = self.runner.calibrate(ceilings=True, known=known).ceilings
+            measured = self.runner.calibrate(ceilings=True, known=known, tested=self.clock).ceilings
         if measured is not None:
             self.ceilings = best_ceilings(measured, others)
         if self.ceilings is not None and self.ceilings.bytes_per_s and not (self.device.kind == "cpu" and is_busy()):
