@@ -127,6 +127,7 @@ def test_the_command_names_survivors_and_exits_1(cli):
     assert {one["outcome"] for one in data["admissions"][0]["mutants"]} <= {"refused", "same", "none"}
 
 
+@pytest.mark.slow
 def test_the_command_refuses_a_bad_task(cli, monkeypatch):
     monkeypatch.setattr("kparity.admission.OURS", {"kparity": lambda problem, outputs: ""})
     monkeypatch.setitem(examine.__kwdefaults__, "judges", {"kparity": lambda problem, outputs: ""})

@@ -40,6 +40,7 @@ def test_arrays_go_to_the_device_and_back_unchanged(backend, install):
     assert {"float32", "float16", "bfloat16", "int32"} <= set(info.dtypes) <= set(dtypes.NAMES)
 
 
+@pytest.mark.slow
 def test_devices_opens_every_backend_in_a_process_of_its_own():
     before = set(sys.modules)
     devices = Session().devices()

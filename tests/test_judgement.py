@@ -190,7 +190,10 @@ GENERIC = {
 }
 
 
-@pytest.mark.parametrize("task", TASKS)
+LONG = {"attention/scaled_dot_product_backward"}
+
+
+@pytest.mark.parametrize("task", [pytest.param(one, marks=[pytest.mark.slow] * (one in LONG)) for one in TASKS])
 def test_mutants_that_any_task_knows_die(task):
     problem = pose(task)
     contract = problem.spec.numerics

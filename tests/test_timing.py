@@ -560,6 +560,7 @@ def test_a_clock_that_was_found_sound_elsewhere_is_not_tested_again(host_clock):
         assert not double.calibrate(ceilings=False, tested=other).clock.trusted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "expected"),
     [

@@ -81,6 +81,7 @@ def main() -> None:
     bell, ringer = _bell()
     keepers: dict[int, str] = {}
     home = _home()
+    candidates = 0
     further: Literal["unwanted", "wanted", "done"] = "unwanted"
     while True:
         ready = select.select([control.fileno(), bell], [], [], _IDLE_S if further == "wanted" else None)[0]
@@ -95,8 +96,9 @@ def main() -> None:
             if not payload:
                 return
             birth = msgspec.msgpack.decode(payload, type=Birth)
-            if birth.limits is not None and planted.target and further == "unwanted":
-                further = "wanted"  # where one candidate came, more will
+            candidates += birth.limits is not None
+            if candidates > 1 and planted.target and further == "unwanted":
+                further = "wanted"  # where two candidates came, more will
             sys.stdout.flush()
             sys.stderr.flush()
             folder = "" if birth.limits is None else tempfile.mkdtemp(prefix="kparity-")
