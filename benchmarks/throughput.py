@@ -26,21 +26,16 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import isolation
+from breakdown import STAGES, breakdown, device_s
 from committed import earlier, read
 from isolation import SHAPE, SOURCES, TASK
 
-from kparity import Cascade, DeviceInfo, Evaluation, Evaluator, KparityError, Options, Session, cpu_name
-from kparity.clock import ClockReport
-from kparity.evaluation import Setting, Subject, blank_record, evaluate
-from kparity.problem import Problem
-from kparity.sandbox.host import ProcessRunner
-from kparity.sandbox.limits import Limits
+from kparity import Cascade, DeviceInfo, Evaluator, KparityError, Options, Session, cpu_name
 
 NAME = "throughput.json"
 CASCADE = Cascade(draws=5, timing="short", hunt=False)
@@ -49,7 +44,6 @@ ISOLATION_GOAL_MS = 60.0
 BESIDE_GOAL = 0.05
 PATIENCE = 6
 """Times the seconds of a question that may be spent until enough candidates are counted."""
-STAGES = ("fork", "context", "compile", "call", "transfer", "verify", "clock", "time")
 
 
 def main() -> None:
@@ -99,7 +93,7 @@ def measure(
                 continue
             found = results["backends"][name] = {"device": device.name, "kind": device.kind}
             questions = [
-                functools.partial(_breakdown, session, name, seconds),
+                functools.partial(breakdown, session, name, SHAPE, CASCADE, seconds),
                 functools.partial(_minute, session, name, seconds, workers),
                 functools.partial(_fresh, name, seconds, fresh),
             ]
@@ -180,7 +174,7 @@ def _minute(session: Session, name: str, seconds: float, workers: int) -> dict[s
             if not outcome.passed:
                 wrong += 1
                 print(f"{name}: {outcome.status}: {outcome.message}", file=sys.stderr)
-            times += _device_s(outcome.evaluations)
+            times += device_s(outcome.evaluations)
             counted, spent = len(ended) - filling, ended[-1] - ended[min(filling, len(ended)) - 1]
             if counted >= 2 and spent >= seconds * (1 if counted >= 2 * filling else PATIENCE):
                 break
@@ -190,12 +184,6 @@ def _minute(session: Session, name: str, seconds: float, workers: int) -> dict[s
         evaluator.close(wait=False)
     found = {"a_minute": max(rate, 0.0), "candidates": len(ended), "failed": wrong, "workers": evaluator.workers}
     return found | ({"device_s": times} if times else {})
-
-
-def _device_s(evaluations: Iterable[Evaluation]) -> list[float]:
-    """The median device times of those that have one."""
-    found = [record.time("device") for record in evaluations]
-    return [time.median_s for time in found if time is not None]
 
 
 def _beside(one: dict[str, Any]) -> float | None:
@@ -210,111 +198,6 @@ def _submit(evaluator: Evaluator, name: str, number: int) -> Any:
     comment = "//" if name == "cuda" else "#"
     source = f"{SOURCES[name]}\n{comment} candidate {number}\n"
     return evaluator.submit(TASK, name, source, templates=[SHAPE], dtypes=["float32"])
-
-
-class _Staged:
-    """A runner that notes how long each request takes."""
-
-    KINDS = {"load": "compile", "calibrate": "clock", "rehearse": "time", "measure": "time", "go": "time"}
-
-    def __init__(self, runner: Any) -> None:
-        self._runner = runner
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._runner, name)
-        if not callable(value):
-            return value
-
-        def timed(*arguments: Any, **keywords: Any) -> Any:
-            started = time.perf_counter()
-            try:
-                answer = value(*arguments, **keywords)
-            finally:
-                spent = time.perf_counter() - started
-            if name in ("execute", "again"):
-                self.seconds["compile"] += answer.compile_s
-                self.seconds["call"] += answer.first_call_s
-                spent -= answer.compile_s + answer.first_call_s
-            self.seconds[self.KINDS.get(name, "transfer")] += spent
-            return answer
-
-        return timed
-
-
-def _breakdown(session: Session, name: str, seconds: float) -> dict[str, Any]:
-    """Where the time of one evaluation goes when nothing else runs: medians of at most five."""
-    _fork(session, session.catalogue.backend(name))  # starts the zygote
-    tested = _clock(session, name)
-    times: list[float] = []
-    until, runs = time.monotonic() + seconds, [_alone(session, name, 0, tested, times)]
-    while len(runs) < 5 and time.monotonic() < until:
-        runs.append(_alone(session, name, len(runs), tested, times))
-    return ({"alone_device_s": times} if times else {}) | {
-        "stages_s": {stage: statistics.median(run[stage] for run in runs) for stage in STAGES},
-        "one_s": statistics.median(sum(run.values()) for run in runs),
-        "alone": len(runs),
-    }
-
-
-def _clock(session: Session, name: str) -> ClockReport | None:
-    """How the device's clock does in its test, which an evaluator makes once."""
-    runner = ProcessRunner(session.catalogue.backend(name), 60.0, session.nursery)
-    try:
-        runner.open(0)
-        return runner.calibrate(ceilings=False).clock
-    finally:
-        runner.close()
-
-
-def _alone(
-    session: Session, name: str, number: int, tested: ClockReport | None, times: list[float]
-) -> dict[str, float]:
-    """Seconds by stage of one candidate's evaluations; its device time goes into `times`."""
-    backend, spec = session.catalogue.backend(name), session.catalogue.task(TASK)
-    (case,) = spec.bound(SHAPE, ["float32"])
-    fork = _fork(session, backend)
-    started = time.perf_counter()
-    runner = ProcessRunner(backend, 60.0, session.nursery, Limits())
-    try:
-        device = runner.open(0)
-        context = max(time.perf_counter() - started - fork, 0.0)
-        staged = _Staged(runner)
-        subject = Subject.candidate(TASK, name, f"{SOURCES[name]}\n", spec.entry_point)
-        begun = time.perf_counter()
-        staged.calibrate(ceilings=False, tested=tested)
-        for draw in range(CASCADE.draws):
-            last = draw == CASCADE.draws - 1
-            setting = Setting(
-                runner=staged,  # type: ignore[arg-type]
-                device=device,
-                timing=CASCADE.short if last else None,
-                watched=True,
-                repeats=2 if last else 0,
-                again=last,
-            )
-            blank = blank_record(subject, case, device, draw, "process")
-            seed = 10 * number + draw
-            record = evaluate(setting, subject, functools.partial(Problem.pose, spec, case, seed), blank)
-            times += _device_s([record])
-            if record.status != "passed":
-                print(f"{name}: {record.status}: {record.verdict.message}", file=sys.stderr)
-        whole = time.perf_counter() - begun
-    finally:
-        runner.close()
-    spent = {stage: staged.seconds.get(stage, 0.0) for stage in STAGES}
-    return spent | {"fork": fork, "context": context, "verify": whole - sum(staged.seconds.values())}
-
-
-def _fork(session: Session, backend: Any) -> float:
-    """Seconds to fork and confine a worker, up to its first word."""
-    started = time.perf_counter()
-    runner = ProcessRunner(backend, 60.0, session.nursery, Limits())
-    try:
-        runner.meet()
-        return time.perf_counter() - started
-    finally:
-        runner.close()
 
 
 def _fresh(name: str, seconds: float, most: int) -> dict[str, Any]:

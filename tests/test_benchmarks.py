@@ -40,7 +40,9 @@ def scripts(monkeypatch):
         "timing_truth",
         "timing_cpu",
         "timing_shared",
+        "timing_tables",
         "throughput",
+        "breakdown",
         "isolation",
         "faults",
         "redteam",
@@ -209,6 +211,10 @@ def test_throughput_answers_every_question_and_writes_after_each(scripts, monkey
     missed = throughput.show(results | {"backends": {"triton": one}})
     assert missed[0].startswith("triton: 1 of ")
     assert missed[1:] == ["triton: 119 a minute, 120 wanted"]
+    one |= {"failed": 0, "a_minute": 120.0, "alone_device_s": [1e-5, 1e-5], "device_s": [1.1e-5]}
+    assert throughput.show(results | {"backends": {"triton": one}}) == [
+        "triton: device times beside others are 1.100 of those alone"
+    ]
     assert throughput.show(results | {"backends": {}}) == ["nothing was evaluated"]
     assert "a minute" in capsys.readouterr().out
 

@@ -55,7 +55,7 @@ def kept_out(event):
 def gates(machine):
     return {
         "shared": machine.shared,
-        "in turn": lambda: machine.in_turn(GPU),
+        "in turn": lambda: machine.exclusive(GPU, quiet=False),
         "exclusive": lambda: machine.exclusive(GPU),
     }
 

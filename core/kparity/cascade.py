@@ -114,9 +114,9 @@ def cascaded(request: Request, station: Station, draws: SharedDraws, best: Best)
         for draw in range(cascade.draws):
             last = draw == cascade.draws - 1
             timed = last and cascade.timing != "none" and case.role != "edge"
-            policy = (cascade.full if cascade.timing == "full" else cascade.short) if timed else None
-            pose = functools.partial(draws.pose, request.spec, case, draw, request.serial)
             full = cascade.timing == "full"
+            policy = (cascade.full if full else cascade.short) if timed else None
+            pose = functools.partial(draws.pose, request.spec, case, draw, request.serial)
             record = station.evaluate(request.subject, pose, case, policy, last=last, quiet=full)
             if timed and cascade.timing == "auto" and best.is_near(record, cascade.near):
                 deeper = station.evaluate(request.subject, pose, case, cascade.full, last=True, quiet=True)

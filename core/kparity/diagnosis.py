@@ -10,6 +10,7 @@ from kparity.honest import Tf32, evaluate_in_style
 from kparity.inputs import Arrays
 from kparity.problem import Problem
 from kparity.records import Verdict
+from kparity.sampling import cut_outputs
 from kparity.verify import BoundCheck
 
 EXPLAINED = 0.1
@@ -39,7 +40,8 @@ def explained(verdict: Verdict, problem: Problem, outputs: Arrays, remedy: str =
 
 def _as_tf32(problem: Problem, outputs: Arrays) -> bool:
     if problem.parts:
-        problem, outputs = problem.pieces(outputs)[0]
+        outputs = cut_outputs(problem.spec, outputs, problem.parts[0].chosen)
+        problem = problem.parts[0]
     case, spec = problem.case, problem.spec
     kinds = {info.dtype for info in case.inputs if dtypes.is_float(info.dtype)}
     large = case.elements > ELEMENTS or (case.flops or 0) > OPERATIONS

@@ -170,6 +170,9 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
         verdict = _refused(str(error), subject, blank.case, setting.device)
     except ImplementationFailure as error:
         verdict = Verdict.of_error(str(error))
+    detection = None
+    if scrutiny is not None:
+        detection = scrutiny.detection(setting.runner.isolation, called_again=setting.again)
     record = msgspec.structs.replace(
         blank,
         verdict=verdict,
@@ -181,7 +184,7 @@ def evaluate(setting: Setting, subject: Subject, pose: Callable[[], Problem], bl
         inputs_digest=digest,
         duration_s=time.perf_counter() - started,
         output=setting.runner.output() if verdict.status != "passed" else "",
-        detection=scrutiny.detection(setting.runner.isolation) if scrutiny is not None else None,
+        detection=detection,
         launches=timed.launches if timed is not None else (),
     )
     if timed is None or verdict.status != "passed":

@@ -35,8 +35,6 @@ OPEN = Gates()
 class Machine:
     """Many may use the machine at once, but whoever takes a time has it alone; a waiting timing goes first.
 
-    Whoever only takes turns has no other timing beside it, while everything else goes on.
-
     Args:
         jobs: how many may use it at once; 0 means one for each processor core.
         apart: whatever is timed has hardware of its own, so that the judge may go on computing on the processor.
@@ -49,7 +47,7 @@ class Machine:
         self._others = 0
         self._waiting = 0
         self._timing = False
-        self._turn = False
+        self._quiet = False
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
@@ -57,7 +55,7 @@ class Machine:
         """Hold while working without taking times; what is not counted only makes way for whoever takes a time."""
 
         def free() -> bool:
-            return not self._timing and not self._waiting and (not counted or self._users < self._jobs)
+            return not self._quiet and not self._waiting and (not counted or self._users < self._jobs)
 
         with self._changed:
             self._changed.wait_for(free)
@@ -76,38 +74,28 @@ class Machine:
         return contextlib.nullcontext() if self.apart else self.shared()
 
     @contextlib.contextmanager
-    def exclusive(self, device: DeviceInfo) -> Iterator[None]:
-        """Hold while taking times on a device, which other processes leave alone meanwhile."""
-        with self._changed:
-            self._waiting += 1
-            self._changed.wait_for(lambda: not (self._timing or self._turn or self._users or self._others))
-            self._waiting -= 1
-            self._timing = True
-        try:
-            with lease(device):
-                yield
-        finally:
-            with self._changed:
-                self._timing = False
-                self._changed.notify_all()
+    def exclusive(self, device: DeviceInfo, *, quiet: bool = True) -> Iterator[None]:
+        """Hold while taking times on a device, which other processes leave alone meanwhile.
 
-    @contextlib.contextmanager
-    def in_turn(self, device: DeviceInfo) -> Iterator[None]:
-        """Hold while taking times on a device on which others, timings apart, may compile, copy and compute meanwhile.
-
-        Where `apart` is false this is `exclusive`: what is timed shares the processor with the others.
+        Args:
+            device: what is timed.
+            quiet: nothing else is done on the machine meanwhile. Otherwise others, timings apart, may compile, copy and
+                compute there, unless what is timed shares the processor with them.
         """
-        if not self.apart:
-            with self.exclusive(device):
-                yield
-            return
+        quiet = quiet or not self.apart
+
+        def free() -> bool:
+            return not self._timing and not (self._users or self._others if quiet else self._waiting)
+
         with self._changed:
-            self._changed.wait_for(lambda: not (self._timing or self._turn or self._waiting))
-            self._turn = True
+            self._waiting += quiet
+            self._changed.wait_for(free)
+            self._waiting -= quiet
+            self._timing, self._quiet = True, quiet
         try:
             with lease(device):
                 yield
         finally:
             with self._changed:
-                self._turn = False
+                self._timing = self._quiet = False
                 self._changed.notify_all()

@@ -64,7 +64,6 @@ class Scrutiny:
         self._held: set[Detector] = {"unchanged"}
         self._lacking: dict[Detector, str] = {}
         self._timed = False
-        self._called_again = False
         self.checks: list[CheckResult] = []
 
     def note(self, seen: Seen) -> None:
@@ -74,7 +73,6 @@ class Scrutiny:
 
     def repeat(self) -> None:
         """Call twice more with fresh content, one call behind the other, and judge both."""
-        self._called_again = True
         with self._gates.shared():
             variation = self._varied()
             self._runner.stage(2)
@@ -110,14 +108,14 @@ class Scrutiny:
         """The verdict with what was found here."""
         return Verdict.of_checks([*before.checks, *self.checks]) if self.checks else before
 
-    def detection(self, isolation: Isolation) -> Detection:
-        """Which protections were in force."""
+    def detection(self, isolation: Isolation, *, called_again: bool) -> Detection:
+        """Which protections were in force; see `Detection`."""
         held, lacking = set(self._held), dict(self._lacking)
         if isolation != "inline":
             held.add("process")
         else:
             lacking["process"] = "it ran in the judge's own process"
-        return Detection.of(held, lacking, timed=self._timed, called_again=self._called_again or self._timed)
+        return Detection.of(held, lacking, timed=self._timed, called_again=called_again)
 
     def _varied(self) -> Variation:
         variation = Variation.draw(self._problem.spec, self._problem.case, secrets.token_bytes(16))

@@ -88,7 +88,7 @@ class Station:
                 full_precision=home.backend.full_precision,
                 gates=Gates(
                     functools.partial(machine.shared, counted=kind != "interpreter"),
-                    functools.partial(machine.exclusive if quiet else machine.in_turn, self.device),
+                    functools.partial(machine.exclusive, self.device, quiet=quiet),
                     machine.thinking,
                 ),
                 repeats=home.options.repeats if last else 0,

@@ -8,6 +8,7 @@ Chromium and the extras `report` and `dev`. The picture shows the page's top wit
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,7 +19,8 @@ from kparity import open_run, read_runs
 from kparity.html.page import HtmlReporter
 from kparity.reporting import Combined
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
 WIDTH, HEIGHT = 1200, 1000
@@ -44,15 +46,23 @@ def draw(runs: list[Path], png: Path, html: Path | None = None) -> None:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise SystemExit(f"none of {', '.join(BROWSERS)} is on the path")
+    runs, png = [_from_root(run) for run in runs], png.absolute()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page_file = html.absolute() if html is not None else Path(folder, "report.html")
-        page_file.write_bytes(HtmlReporter().combine(Combined.of(read_runs(runs))))
+        with contextlib.chdir(ROOT):
+            page_file.write_bytes(HtmlReporter().combine(Combined.of(read_runs(runs))))
         opened = playwright.chromium.launch(executable_path=browser, args=list(ARGUMENTS))
         page = opened.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         page.goto(page_file.as_uri())
         page.check("input[value=speed]")
         page.screenshot(path=png)
         opened.close()
+
+
+def _from_root(run: Path) -> Path:
+    """A path that says nothing of the machine, where it can be had: the report shows it."""
+    whole = run.resolve()
+    return whole.relative_to(ROOT) if whole.is_relative_to(ROOT) else whole
 
 
 def main() -> None:

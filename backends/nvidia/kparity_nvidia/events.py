@@ -70,13 +70,8 @@ class EventsClock(DeviceClock):
 
     def returned(self) -> None:
         """The call has returned and its work is submitted: record the second event and see what outlasts it."""
-        call, self._open = self._open, None
-        if call is None:
-            return
-        self._context.record(call.end)
-        self._context.wait_for(call.end)
-        call.outlasted_ns = self._wait_ns()
-        self._calls.append(call)
+        if (call := self._ended()) is not None:
+            call.outlasted_ns = self._wait_ns()
 
     def end(self) -> None:
         """The device is idle; where nobody said before that the call had returned, it is said now."""
@@ -107,12 +102,17 @@ class EventsClock(DeviceClock):
             self._scratch = self._context.allocate(_UNIT_BYTES)
         for _ in range(units):
             self._context.fill(self._scratch, _UNIT_BYTES)
+        self._ended()  # no work goes on aside: there is nothing to look for
+        self._context.synchronize()
+
+    def _ended(self) -> _Call | None:
+        """Record the second event of the open call and wait for it."""
         call, self._open = self._open, None
-        if call is not None:  # no work goes on aside: there is nothing to look for
+        if call is not None:
             self._context.record(call.end)
             self._context.wait_for(call.end)
             self._calls.append(call)
-        self._context.synchronize()
+        return call
 
     def _is_outlasted(self, call: _Call) -> bool:
         if call.outlasted_ns <= self.threshold_ns:

@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import msgspec
 
@@ -81,13 +81,13 @@ def main() -> None:
     bell, ringer = _bell()
     keepers: dict[int, str] = {}
     home = _home()
-    candidates = 0
-    further: Literal["unwanted", "wanted", "done"] = "unwanted"
+    candidates, complete = 0, not planted.target
     while True:
-        ready = select.select([control.fileno(), bell], [], [], _IDLE_S if further == "wanted" else None)[0]
+        patience = _IDLE_S if candidates > 1 and not complete else None  # where two candidates came, more will
+        ready = select.select([control.fileno(), bell], [], [], patience)[0]
         if not ready:
             _import_statistics()
-            further = "done"
+            complete = True
         if bell in ready:
             _drain(bell)
             _reap(keepers)
@@ -97,8 +97,6 @@ def main() -> None:
                 return
             birth = msgspec.msgpack.decode(payload, type=Birth)
             candidates += birth.limits is not None
-            if candidates > 1 and planted.target and further == "unwanted":
-                further = "wanted"  # where two candidates came, more will
             sys.stdout.flush()
             sys.stderr.flush()
             folder = "" if birth.limits is None else tempfile.mkdtemp(prefix="kparity-")
